@@ -1,0 +1,50 @@
+# Every command sets up what it needs. `make demo` and `make test` are the two to know.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench clean
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "==> Python packages into $(VENV) (about 90 s the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 12) else "Streamscout needs Python 3.11: set PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --progress-bar on -r requirements.lock | { grep -E '^(Collecting|Installing|Successfully)' || true; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip check
+	@touch $@
+
+demo: $(STAMP) ## Start everything and watch posts become a searchable creator index (ARGS=--once ends and cleans up)
+	@$(BIN)/streamscout demo $(ARGS)
+
+check: $(STAMP) ## The fast tests: format, lint, types, import rules, unit and contract tests
+	@echo "==> format, lint, types, imports"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@echo "==> unit and contract tests"
+	@$(BIN)/python -m pytest tests/unit tests/contract -m "not real" -q
+
+test: check ## All tests, the real servers included
+	@echo "==> all tests on real Kafka, Schema Registry, Triton and Weaviate"
+	@$(BIN)/python -m pytest $(ARGS)
+
+fix: $(STAMP) ## Format and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/python -m workers.domain.avro_schema
+
+lock: ## Resolve requirements.lock anew (needs uv)
+	@uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-index-url --python-version 3.11 -o requirements.lock
+
+clean: ## Remove what is built here (not the servers' cache)
+	@rm -rf $(VENV) build reports .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,340 @@
+"""One contract for the in-memory Kafka and for the real one: what the loop may count on.
+
+The real one runs where the test asks for the stack (``pytest --stack DIR``, or one started for the session).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import Protocol
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.fakes.kafka import FakeBroker, FakeConsumer, FakeProducer
+from tests.waiting import eventually
+from workers.adapters.kafka import KafkaConsumer, KafkaProducer
+from workers.config import Settings
+from workers.core.records import Consumer, InRecord, OutRecord, Producer, TopicPartition, Unavailable
+from workers.domain.partitioning import partition_of
+
+PARTITIONS = 4
+
+
+class World(Protocol):
+    """A Kafka with two topics of four partitions, ``one`` and ``two``."""
+
+    one: str
+    two: str
+    producer: Producer
+
+    def consumer(self, group: str) -> Consumer: ...
+
+    def committed(self, group: str) -> dict[TopicPartition, int]: ...
+
+
+class FakeWorld:
+    """In memory."""
+
+    one, two = "one", "two"
+
+    def __init__(self) -> None:
+        self._broker = FakeBroker({self.one: PARTITIONS, self.two: PARTITIONS})
+        self.producer: Producer = FakeProducer(self._broker)
+
+    def consumer(self, group: str) -> Consumer:
+        return FakeConsumer(self._broker, group)
+
+    def committed(self, group: str) -> dict[TopicPartition, int]:
+        return self._broker.committed(group)
+
+
+class RealWorld:
+    """On the stack, in a namespace of its own."""
+
+    def __init__(self, stack: Settings) -> None:
+        self._settings = stack.model_copy(
+            update={"namespace": f"c{os.getpid()}x{uuid4().hex[:6]}", "session_timeout_ms": 6000}
+        )
+        self.one, self.two = (f"{self._settings.namespace}.{name}" for name in ("one", "two"))
+        self._admin = AdminClient({"bootstrap.servers": self._settings.kafka_bootstrap})
+        made = self._admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in (self.one, self.two)])
+        for future in made.values():
+            future.result(20)
+        self._producer = KafkaProducer(self._settings)
+        self.producer: Producer = self._producer
+
+    def consumer(self, group: str) -> Consumer:
+        return KafkaConsumer(self._settings, group)
+
+    def committed(self, group: str) -> dict[TopicPartition, int]:
+        name = f"{self._settings.namespace}.{group}"
+        answer = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)])[name].result(20)
+        return {(found.topic, found.partition): found.offset for found in answer.topic_partitions}
+
+    def close(self) -> None:
+        self._producer.close()
+        for future in self._admin.delete_topics([self.one, self.two]).values():
+            future.result(20)
+
+
+@pytest.fixture
+def fake_world() -> World:
+    """The in-memory Kafka."""
+    return FakeWorld()
+
+
+@pytest.fixture
+def real_world(stack: Settings) -> Iterator[World]:
+    """The real Kafka."""
+    world = RealWorld(stack)
+    yield world
+    world.close()
+
+
+@pytest.fixture(params=["fake_world", pytest.param("real_world", marks=pytest.mark.real)])
+def world(request: pytest.FixtureRequest) -> World:
+    """Either."""
+    found: World = request.getfixturevalue(request.param)
+    return found
+
+
+class Member:
+    """A consumer with its thread, as the loop runs it; what it was told and what it read."""
+
+    def __init__(self, world: World, group: str, topics: Collection[str]) -> None:
+        self.consumer = world.consumer(group)
+        self.told: list[tuple[str, frozenset[TopicPartition]]] = []
+        self.mine: set[TopicPartition] = set()
+        self.read: list[InRecord] = []
+        self.on_revoked: Callable[[], None] = lambda: None
+        self._jobs: list[Callable[[], None]] = []
+        self._stop = threading.Event()
+        self.consumer.subscribe(list(topics), self)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        self.told.append(("assigned", frozenset(partitions)))
+        self.mine |= set(partitions)
+
+    def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        self.told.append(("revoked", frozenset(partitions)))
+        self.mine -= set(partitions)
+        self.on_revoked()
+
+    def lost(self, partitions: Collection[TopicPartition]) -> None:
+        self.told.append(("lost", frozenset(partitions)))
+        self.mine -= set(partitions)
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Run on the polling thread, between two polls; returns when it is done."""
+        done = threading.Event()
+
+        def run() -> None:
+            job()
+            done.set()
+
+        self._jobs.append(run)
+        assert done.wait(20)
+
+    def values(self) -> set[bytes | None]:
+        """What was read so far."""
+        return {record.value for record in self.read}
+
+    def leave(self) -> None:
+        """Close the consumer, as the loop does at its end."""
+        self._stop.set()
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            while self._jobs:
+                self._jobs.pop(0)()
+            record = self.consumer.poll(0.05)
+            if record is not None:
+                self.read.append(record)
+        self.consumer.close()
+
+
+@pytest.fixture
+def join(world: World) -> Iterator[Callable[..., Member]]:
+    """Makes members of group ``group``, which leave when the test ends."""
+    members: list[Member] = []
+
+    def make(*topics: str, group: str = "group") -> Member:
+        members.append(Member(world, group, topics or (world.one, world.two)))
+        return members[-1]
+
+    yield make
+    for member in members:
+        member.leave()
+
+
+def write(world: World, topic: str, partition: int, *values: bytes) -> None:
+    """Write values to a partition, acknowledged one after the other."""
+    for value in values:
+        world.producer.send(OutRecord(topic, b"key", value, (), partition)).result(20)
+
+
+def test_a_record_arrives_as_it_was_written(world: World, join: Callable[..., Member]) -> None:
+    """Key, value, headers (repeated ones too) and position come through; the topic has an id and the record a time."""
+    headers = (("a", b"1"), ("a", b"2"), ("empty", b""))
+    world.producer.send(OutRecord(world.one, b"\xff\x00", b"value", headers, 3)).result(20)
+    world.producer.send(OutRecord(world.one, b"key", None, (), 3)).result(20)
+    member = join()
+    eventually(lambda: len(member.read) == 2, 20)
+    first, tombstone = member.read
+    assert (first.key, first.value, first.headers) == (b"\xff\x00", b"value", headers)
+    assert (first.position.topic, first.position.partition, first.position.offset) == (world.one, 3, 0)
+    assert first.position.topic_id not in ("", None)
+    assert first.position.topic_id == tombstone.position.topic_id
+    assert first.timestamp_ms > 1_600_000_000_000
+    assert tombstone.value is None
+
+
+def test_a_partition_keeps_its_order(world: World, join: Callable[..., Member]) -> None:
+    """What was written first to a partition is read first."""
+    values = [b"%d" % number for number in range(50)]
+    write(world, world.one, 0, *values[:25])
+    member = join()
+    write(world, world.one, 0, *values[25:])
+    eventually(lambda: len(member.read) == 50, 20)
+    assert [record.value for record in member.read] == values
+    assert [record.position.offset for record in member.read] == list(range(50))
+
+
+def test_a_key_goes_to_the_partition_of_its_murmur2(world: World, join: Callable[..., Member]) -> None:
+    """The producer's partitioner is Java's, and so is ``partition_of``."""
+    keys = [f"creator-{number}".encode() for number in range(40)]
+    for future in [world.producer.send(OutRecord(world.one, key, b"", ())) for key in keys]:
+        future.result(20)
+    member = join()
+    eventually(lambda: len(member.read) == 40, 20)
+    where = {record.key: record.position.partition for record in member.read}
+    assert where == {key: partition_of(key, PARTITIONS) for key in keys}
+
+
+def test_a_paused_partition_waits_and_loses_nothing(world: World, join: Callable[..., Member]) -> None:
+    """While one partition is paused the others go on; resumed, it goes on where it was."""
+    member = join()
+    write(world, world.one, 0, b"before")
+    eventually(lambda: b"before" in member.values(), 20)
+    member.do(lambda: member.consumer.pause([(world.one, 0)]))
+    write(world, world.one, 0, b"held", b"held too")
+    write(world, world.one, 1, b"free")
+    eventually(lambda: b"free" in member.values(), 20)
+    assert not member.values() & {b"held", b"held too"}
+    member.do(lambda: member.consumer.resume([(world.one, 0)]))
+    eventually(lambda: len(member.read) == 4, 20)
+    assert [r.value for r in member.read if r.position.partition == 0] == [b"before", b"held", b"held too"]
+
+
+def test_a_new_member_starts_at_the_committed_offset(world: World, join: Callable[..., Member]) -> None:
+    """Read is not committed: whoever comes next starts where the last commit says."""
+    write(world, world.one, 0, b"a", b"b", b"c")
+    first = join()
+    eventually(lambda: len(first.read) == 3, 20)
+    first.do(lambda: first.consumer.commit({(world.one, 0): 1}, wait=True))
+    assert world.committed("group") == {(world.one, 0): 1}
+    first.leave()
+    second = join()
+    eventually(lambda: len(second.read) == 2, 20)
+    assert [record.value for record in second.read] == [b"b", b"c"]
+
+
+def test_a_commit_without_waiting_arrives_and_may_be_repeated(world: World, join: Callable[..., Member]) -> None:
+    """The loop offers the same offsets again and again; the newest win."""
+    write(world, world.one, 0, b"a", b"b", b"c")
+    member = join()
+    eventually(lambda: len(member.read) == 3, 20)
+    for offset in (1, 2, 2, 3):
+        member.do(partial(member.consumer.commit, {(world.one, 0): offset}, wait=False))
+    eventually(lambda: world.committed("group") == {(world.one, 0): 3}, 20)
+    member.do(lambda: member.consumer.commit({(world.one, 0): 3}, wait=True))
+    assert world.committed("group") == {(world.one, 0): 3}
+
+
+def test_partitions_are_shared_by_range(world: World, join: Callable[..., Member]) -> None:
+    """One member owns partition n of both topics; together they own everything, and the first let go before."""
+    first = join()
+    everything = {(topic, number) for topic in (world.one, world.two) for number in range(PARTITIONS)}
+    eventually(lambda: first.mine == everything, 20)
+    second = join()
+    eventually(lambda: second.mine and first.mine | second.mine == everything and not first.mine & second.mine, 30)
+    assert [kind for kind, _ in first.told] == ["assigned", "revoked", "assigned"]
+    for member in (first, second):
+        assert {n for topic, n in member.mine if topic == world.one} == {
+            n for topic, n in member.mine if topic == world.two
+        }
+
+
+def test_what_is_committed_while_revoked_is_where_the_next_owner_starts(
+    world: World, join: Callable[..., Member]
+) -> None:
+    """``revoked`` is told before another member owns the partition, in a rebalance and in ``close``."""
+    write(world, world.one, 0, b"a", b"b", b"c")
+    first = join()
+    eventually(lambda: len(first.read) == 3, 20)
+    first.on_revoked = lambda: first.consumer.commit({(world.one, 0): 2}, wait=True)
+    first.leave()
+    assert first.told[-1][0] == "revoked"
+    assert world.committed("group") == {(world.one, 0): 2}
+    second = join()
+    eventually(lambda: second.read, 20)
+    assert second.read[0].value == b"c"
+
+
+def test_a_partition_assigned_anew_is_not_paused(world: World, join: Callable[..., Member]) -> None:
+    """A pause ends with the assignment it was for."""
+    first = join()
+    eventually(lambda: first.mine, 20)
+    first.do(lambda: first.consumer.pause(set(first.mine)))
+    second = join()
+    eventually(lambda: second.mine, 30)
+    eventually(lambda: first.told[-1][0] == "assigned" and len(first.told) == 3, 30)
+    for number in range(PARTITIONS):
+        write(world, world.one, number, b"%d" % number)
+    eventually(lambda: first.values() | second.values() == {b"0", b"1", b"2", b"3"}, 20)
+
+
+def test_a_topic_that_is_not_there_is_unavailable(world: World) -> None:
+    """A worker must not start on topics nobody made."""
+
+    class Deaf:
+        def assigned(self, partitions: Collection[TopicPartition]) -> None: ...
+
+        def revoked(self, partitions: Collection[TopicPartition]) -> None: ...
+
+        def lost(self, partitions: Collection[TopicPartition]) -> None: ...
+
+    consumer = world.consumer("group")
+    with pytest.raises(Unavailable, match="nothing"):
+        consumer.subscribe([world.one, "nothing.here"], Deaf())
+    consumer.close()
+
+
+def test_partitions_and_lags_are_known(world: World, join: Callable[..., Member]) -> None:
+    """How many partitions a topic has, and how far it is to the end of one."""
+    write(world, world.one, 2, b"a", b"b")
+    member = join()
+    eventually(lambda: len(member.read) == 2, 20)
+    assert member.consumer.partitions(world.one) == PARTITIONS
+    lag = member.consumer.lag
+    eventually(lambda: [lag((world.one, 2), settled) for settled in (0, 1, 2)] == [2, 1, 0], 20)
+    eventually(lambda: lag((world.one, 0), None) == 0, 20)
+
+
+def test_the_silence_of_the_group_is_short_while_it_answers(world: World, join: Callable[..., Member]) -> None:
+    """Heartbeats go ten times in a session: the group was heard within half of it, again and again."""
+    member = join()
+    eventually(lambda: member.mine, 20)
+    for _ in range(10):
+        write(world, world.one, 0, b"meanwhile")
+        assert 0 <= member.consumer.silence() < 3.0

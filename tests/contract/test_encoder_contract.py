@@ -1,0 +1,84 @@
+"""What both the encoder and its fake promise."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from tests.fakes.encoder import HashingEncoder
+from workers.adapters.triton import TritonEncoder
+from workers.config import Settings
+from workers.domain.model_card import load_model_card
+from workers.domain.vectors import Array
+from workers.embedder.ports import Encoder
+
+
+@dataclass
+class Case:
+    """An encoder, the edge of its pictures and the width of its vectors."""
+
+    encoder: Encoder
+    size: int
+    dimensions: int
+
+
+@pytest.fixture(params=["hashing", pytest.param("triton", marks=pytest.mark.real)])
+def triton(request: pytest.FixtureRequest) -> Settings | None:
+    """None for the fake."""
+    if request.param == "hashing":
+        return None
+    stack: Settings = request.getfixturevalue("stack")
+    return stack
+
+
+@pytest.fixture
+async def case(triton: Settings | None) -> AsyncIterator[Case]:
+    """The fake and the real one."""
+    if triton is None:
+        yield Case(HashingEncoder(8), 4, 8)
+        return
+    card = load_model_card(triton.model_repository)
+    async with TritonEncoder(str(triton.triton_url), card) as encoder:
+        yield Case(encoder, card.image.size, card.dimensions)
+
+
+def pictures(case: Case, count: int) -> Array:
+    """Pictures of noise, each another one."""
+    noise = np.random.default_rng(7).integers(0, 256, size=(count, case.size, case.size, 3))
+    return noise.astype(np.uint8)
+
+
+def of_unit_length(vectors: Array) -> bool:
+    """To what float16 weights give."""
+    return bool(np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3))
+
+
+async def test_every_picture_becomes_a_vector_of_unit_length(case: Case) -> None:
+    """More of them than one request holds, in their order: alone each gives the same."""
+    pixels = pictures(case, 70)
+    vectors = await case.encoder.encode_images(pixels)
+    assert vectors.shape == (70, case.dimensions)
+    assert vectors.dtype == np.float32
+    assert of_unit_length(vectors)
+    for index in (0, 31, 32, 69):
+        (alone,) = await case.encoder.encode_images(pixels[index : index + 1])
+        assert float(alone @ vectors[index]) > 0.999
+
+
+async def test_every_text_becomes_a_vector_of_unit_length(case: Case) -> None:
+    """In any script, of any length, the empty one too; equal texts give equal vectors."""
+    texts = ["green tea", "", "抹茶", "café ☕", "tea " * 3000, "green tea"]
+    vectors = await case.encoder.encode_texts(texts)
+    assert vectors.shape == (len(texts), case.dimensions)
+    assert vectors.dtype == np.float32
+    assert of_unit_length(vectors)
+    assert float(vectors[0] @ vectors[5]) > 0.999
+
+
+async def test_nothing_gives_nothing(case: Case) -> None:
+    """With the shape of something."""
+    assert (await case.encoder.encode_images(pictures(case, 0))).shape == (0, case.dimensions)
+    assert (await case.encoder.encode_texts([])).shape == (0, case.dimensions)

@@ -1,0 +1,67 @@
+"""A worker process with the real loop and the real Kafka whose handler stores to a file: for tests of the loop alone.
+
+``python -m tests.integration.echo_worker``; settings come from the environment as for any worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+from workers.adapters.kafka import KafkaConsumer, KafkaProducer
+from workers.config import Settings, load_settings
+from workers.core.lease import Lease
+from workers.core.loop import Loop
+from workers.core.process import run_worker
+from workers.core.records import Done, Item, OutRecord, Verdict
+from workers.core.wire import JsonCodec, Wire
+from workers.domain.events import PostRemoved
+from workers.domain.topics import topic_name
+
+
+class Echo:
+    """Appends each post to ``stored`` (the store) and writes it to ``embeddings`` (the output), in that order."""
+
+    def __init__(self, settings: Settings, lease: Lease) -> None:
+        self._lease = lease
+        self._stored = settings.data_dir / "stored"
+        self._output = topic_name(settings.namespace, "embeddings")
+
+    async def handle(self, batch: Sequence[Item[PostRemoved]]) -> Sequence[Verdict]:
+        await asyncio.sleep(0.01)
+        self._lease.check()
+        with self._stored.open("a") as store:
+            store.writelines(f"{item.event.post_id}\n" for item in batch)
+        return [Done((OutRecord(self._output, b"key", item.event.post_id.encode()),)) for item in batch]
+
+
+@asynccontextmanager
+async def echo_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[PostRemoved]]:
+    """The loop of this worker, which calls itself embedder: so its topics are there."""
+    producer = KafkaProducer(settings)
+    try:
+        yield Loop(
+            "embedder",
+            ["posts", "profiles"],
+            consumer=KafkaConsumer(settings, "embedder"),
+            producer=producer,
+            wire=Wire(JsonCodec(), "/test", settings.namespace),
+            accepted=[PostRemoved],
+            handler=Echo(settings, lease),
+            settings=settings,
+            lease=lease,
+        )
+    finally:
+        producer.close()
+
+
+def run(settings: Settings) -> int:
+    """As every worker's ``main.py`` has it."""
+    return run_worker("embedder", settings, partial(echo_loop, settings))
+
+
+if __name__ == "__main__":
+    sys.exit(run(load_settings()))

@@ -1,0 +1,244 @@
+"""The loop as a process on the real Kafka: killed, frozen, stopped, joined by a second one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from tests.topics import read_topic
+from tests.waiting import eventually
+from workers.adapters.kafka import KafkaProducer
+from workers.config import Settings, child_environment
+from workers.core.records import OutRecord
+from workers.core.wire import JsonCodec, Wire
+from workers.domain.events import PostRemoved
+from workers.domain.topics import topic_name
+from workers.stack.topics import create_topics
+
+WHEN = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Worker:
+    """An echo worker's process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._notes = settings.data_dir / "workers"
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._log = (settings.data_dir / "echo.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.echo_worker"],
+            env=child_environment(settings),
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    def get(self, path: str) -> str:
+        """What its health server answers."""
+        note = json.loads((self._notes / f"embedder-{self.process.pid}.json").read_text())
+        with urlopen(note["health_url"] + path, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def ready(self) -> bool:
+        """Whether it is there and has partitions."""
+        if not (self._notes / f"embedder-{self.process.pid}.json").exists():
+            return False
+        try:
+            return bool(json.loads(self.get("/readyz"))["ready"])
+        except HTTPError:
+            return False
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def ended(self, timeout: float = 30) -> int:
+        """Its exit code."""
+        return self.process.wait(timeout)
+
+    def close(self) -> None:
+        """End it, whatever state it is in."""
+        self.process.kill()
+        self.process.wait(10)
+        self._log.close()
+
+
+class Posts:
+    """The world around the worker: what is published, stored, written and committed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._wire = Wire(JsonCodec(), "/test", settings.namespace)
+        self._producer = KafkaProducer(settings)
+        self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+        self.published: list[str] = []
+
+    def publish(self, count: int, creators: int = 40) -> None:
+        """Publish removals of new posts, spread over creators."""
+        futures = []
+        for number in range(len(self.published), len(self.published) + count):
+            event = PostRemoved(post_id=f"p{number}", creator_id=f"c{number % creators}", revision=1)
+            self.published.append(event.post_id)
+            futures.append(self._producer.send(self._wire.record("posts", event, id=event.post_id, time=WHEN)))
+        for future in futures:
+            future.result(20)
+
+    def send(self, key: bytes, value: bytes, partition: int | None = None) -> None:
+        """Write a raw record to ``posts``."""
+        headers = (("ce_type", PostRemoved.type_name().encode()),)
+        topic = topic_name(self._settings.namespace, "posts")
+        self._producer.send(OutRecord(topic, key, value, headers, partition)).result(20)
+
+    def stored(self) -> Counter[str]:
+        """How often each post was stored."""
+        path = self._settings.data_dir / "stored"
+        return Counter(path.read_text().split()) if path.exists() else Counter()
+
+    def log(self) -> str:
+        """What the workers said."""
+        return (self._settings.data_dir / "echo.log").read_text()
+
+    def read(self, topic: str) -> list[tuple[bytes | None, bytes | None]]:
+        """Keys and values in a topic."""
+        return [(record.key, record.value) for record in read_topic(self._settings, topic)]
+
+    def written(self) -> Counter[str]:
+        """How often each post's output is in ``embeddings``."""
+        return Counter((value or b"").decode() for _, value in self.read("embeddings"))
+
+    def uncommitted(self) -> int:
+        """Records of ``posts`` behind the group's offsets."""
+        group = topic_name(self._settings.namespace, "embedder")
+        posts = topic_name(self._settings.namespace, "posts")
+        offsets = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(20)
+        done = sum(found.offset for found in offsets.topic_partitions if found.topic == posts and found.offset > 0)
+        count = len(self._admin.list_topics(posts).topics[posts].partitions)
+        ends = self._admin.list_offsets({TopicPartition(posts, n): OffsetSpec.latest() for n in range(count)})
+        return int(sum(end.result(20).offset for end in ends.values()) - done)
+
+    def close(self) -> None:
+        """End the producer."""
+        self._producer.close()
+
+
+@pytest.fixture
+def settings(stack: Settings, tmp_path: Path) -> Settings:
+    """Topics of an own namespace and nothing else: these tests need Kafka alone."""
+    fresh = stack.model_copy(
+        update={"namespace": f"l{uuid4().hex[:10]}", "data_dir": tmp_path / "data", "session_timeout_ms": 6000}
+    )
+    create_topics(fresh)
+    return fresh
+
+
+@pytest.fixture
+def posts(settings: Settings) -> Iterator[Posts]:
+    """What is published and what came of it."""
+    found = Posts(settings)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Callable[[], Worker]]:
+    """Starts workers; none outlives the test."""
+    workers: list[Worker] = []
+
+    def make() -> Worker:
+        workers.append(Worker(settings))
+        return workers[-1]
+
+    yield make
+    for worker in workers:
+        worker.close()
+
+
+def test_a_worker_does_its_work_shows_its_metrics_and_stops_cleanly(posts: Posts, start: Callable[[], Worker]) -> None:
+    """Everything published is stored, written and committed; SIGTERM ends it with 0, and nothing is done twice."""
+    posts.publish(500)
+    posts.send(b"c1", b"{no json")
+    posts.send(b"somebody", PostRemoved(post_id="rekeyed", creator_id="c1", revision=1).model_dump_json().encode())
+    worker = start()
+    eventually(lambda: posts.uncommitted() == 0, 60)
+    eventually(lambda: posts.written()["rekeyed"], 20)
+    assert json.loads(worker.get("/readyz"))["ready"] is True
+    assert json.loads(worker.get("/livez"))["live"] is True
+    metrics = worker.get("/metrics")
+    assert 'streamscout_events_total{verdict="done",worker="embedder"} 501.0' in metrics
+    assert 'streamscout_dead_letters_total{reason="malformed_json",worker="embedder"} 1.0' in metrics
+    worker.signal(signal.SIGTERM)
+    assert worker.ended() == 0
+    assert posts.written() == posts.stored() == Counter([*posts.published, "rekeyed"])
+    assert [value for _, value in posts.read("embedder.dead")] == [b"{no json"]
+
+
+def test_kill_9_loses_nothing(posts: Posts, start: Callable[[], Worker]) -> None:
+    """Killed in the middle of a load, again and again: every post is written, and the offsets end where they should."""
+    posts.publish(1500)
+    for share in (0.2, 0.4, 0.6):
+        worker = start()
+        eventually(lambda share=share: len(posts.stored()) > share * 1500, 60)  # type: ignore[misc]
+        worker.signal(signal.SIGKILL)
+        worker.ended()
+    start()
+    eventually(lambda: posts.uncommitted() == 0, 60)
+    assert posts.stored().keys() == posts.written().keys() == set(posts.published)
+
+
+def test_a_second_worker_joins_and_leaves_under_load(posts: Posts, start: Callable[[], Worker]) -> None:
+    """Nobody dies, so nothing is done twice: what is in flight is committed before a partition changes hands."""
+    posts.publish(2000)
+    first = start()
+    eventually(lambda: len(posts.stored()) > 200, 60)
+    second = start()
+    eventually(second.ready, 60)
+    posts.publish(500)
+    second.signal(signal.SIGTERM)
+    assert second.ended() == 0
+    eventually(lambda: posts.uncommitted() == 0, 60)
+    assert first.process.poll() is None
+    assert posts.written() == posts.stored() == Counter(posts.published)
+
+
+def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_wakes(posts: Posts, start: Callable[[], Worker]) -> None:
+    """While it is frozen another one takes over; woken, it stores nothing of what it had, and joins anew."""
+    posts.publish(1000)
+    frozen = start()
+    eventually(lambda: len(posts.stored()) > 100, 60)
+    frozen.signal(signal.SIGSTOP)
+    before = posts.stored().total()
+    start()
+    eventually(lambda: posts.uncommitted() == 0, 60)
+    assert posts.stored().total() > before
+    after = posts.stored()
+    frozen.signal(signal.SIGCONT)
+    eventually(lambda: "batch dropped" in posts.log() or "lost" in posts.log(), 30)
+    posts.publish(100)
+    eventually(lambda: posts.uncommitted() == 0, 60)
+    twice = {post for post, times in posts.stored().items() if times > 1}
+    assert not twice - {post for post, times in after.items() if times > 1}
+    assert posts.stored().keys() == posts.written().keys() == set(posts.published)
+    frozen.signal(signal.SIGTERM)
+    assert frozen.ended() == 0
+
+
+def test_a_worker_without_kafka_says_so_at_start(settings: Settings, start: Callable[[], Worker]) -> None:
+    """Nothing listens at the address: exit code 3."""
+    nowhere = Worker(settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:9"}))
+    try:
+        assert nowhere.ended(60) == 3
+    finally:
+        nowhere.close()

@@ -1,0 +1,350 @@
+"""The match API on real Kafka, Schema Registry, Triton and Weaviate: in its own process's shape, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import remove_world
+from tests.waiting import eventually, eventually_async
+from workers.adapters.kafka import KafkaProducer
+from workers.adapters.registry import build_codec
+from workers.adapters.triton import TritonEncoder
+from workers.adapters.weaviate.connection import connect
+from workers.adapters.weaviate.objects import ObjectStore
+from workers.adapters.whole_topic import WholeTopics
+from workers.config import Settings
+from workers.core.records import InRecord, OutRecord
+from workers.core.wire import Wire
+from workers.domain.events import (
+    Audience,
+    BrandBriefed,
+    Event,
+    FeedbackSignalled,
+    MatchServed,
+    PostPublished,
+    Profile,
+    Statistics,
+)
+from workers.domain.feedback import decay_factor
+from workers.domain.filters import filter_fields
+from workers.domain.ids import creator_object_id, facet_id, post_object_id, visual_id
+from workers.domain.model_card import ModelCard, load_model_card
+from workers.domain.stored import StoredObject
+from workers.domain.topics import topic_name
+from workers.domain.vectors import Array, centre
+from workers.match.client import ApiClient, ApiRefusedError, ApiUnavailable, find_api
+from workers.match.main import serving
+from workers.stack.setup import prepare_world
+
+NOW = datetime.now(UTC)
+CAPTIONS = {"cake": "a birthday cake", "ball": "a football", "cat": "a cat"}
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """One world for all tests here: what they write does not meet."""
+    folder = tmp_path_factory.mktemp("match")
+    update = {"namespace": f"m{os.getpid()}", "data_dir": folder / "data", "media_root": folder}
+    world = stack.model_copy(update=update)
+    prepare_world(world)
+    try:
+        yield world
+    finally:
+        remove_world(world)
+
+
+@pytest.fixture(scope="module")
+def card(settings: Settings) -> ModelCard:
+    """The bundled model's."""
+    return load_model_card(settings.model_repository)
+
+
+async def captions(settings: Settings, card: ModelCard, texts: Sequence[str]) -> Array:
+    """Caption vectors as the embedder makes them."""
+    async with TritonEncoder(str(settings.triton_url), card) as encoder:
+        return centre(await encoder.encode_texts(texts), np.array(card.centring_means.caption)).astype(np.float32)
+
+
+def post_objects(name: str, vector: Array, version: str) -> tuple[StoredObject, StoredObject]:
+    """A post whose picture shows what its caption says."""
+    shared = {
+        "post_id": name,
+        "creator_id": f"creator-{name}",
+        "revision": 1,
+        "platform": "tiktok",
+        "published_at": NOW,
+        "model_version": version,
+    }
+    place = {"position": 0, "timestamp_ms": 0, "media_url": f"https://pictures.example/{name}.png"}
+    whole = {"removed": False, "complete": True, "caption": CAPTIONS[name], "url": f"https://posts.example/{name}"}
+    return (
+        StoredObject(visual_id(name, 0, 0, version), {**shared, **place}, {"visual": vector}),
+        StoredObject(post_object_id(name, version), {**shared, **whole}, {"caption": vector}),
+    )
+
+
+def creator_objects(
+    creator: str, facets: Sequence[tuple[str, float, Array]], version: str, women: float
+) -> tuple[StoredObject, list[StoredObject]]:
+    """A creator with facets (the post that opened each, its share, its vector)."""
+    audience = Audience(gender={"women": women}, country={"AT": women})
+    profile = Profile(name=creator, platforms=("tiktok",), followers=int(1000 * women), audience=audience)
+    shared = {"creator_id": creator, "model_version": version, **filter_fields(profile, NOW)}
+    stored = [
+        StoredObject(
+            facet_id(creator, post, version),
+            {
+                **shared,
+                "facet_id": str(facet_id(creator, post, version)),
+                "share": share,
+                "posts": 5,
+                "exemplar_post_id": post,
+                "creator_revision": 3,
+                "last_at": NOW,
+            },
+            {"facet": vector},
+        )
+        for post, share, vector in facets
+    ]
+    whole = {"revision": 3, "posts": 10, "name": creator, "profile_json": profile.model_dump_json()}
+    return StoredObject(creator_object_id(creator, version), {**shared, **whole}), stored
+
+
+@pytest.fixture(scope="module")
+def filled(settings: Settings, card: ModelCard) -> None:
+    """Three posts and three creators in Weaviate, as embedder and indexer write them."""
+    asyncio.run(fill(settings, card))
+
+
+async def fill(settings: Settings, card: ModelCard) -> None:
+    """Write them."""
+    vectors = dict(zip(CAPTIONS, await captions(settings, card, list(CAPTIONS.values())), strict=True))
+    version = card.model_version
+    async with connect(settings) as client:
+        store = ObjectStore(client, settings.namespace, version)
+        for name, vector in vectors.items():
+            visual, post = post_objects(name, vector, version)
+            assert await store.upsert("Visual", [visual]) == await store.upsert("Post", [post]) == [None]
+        for creator, main, women in (("ann", "cake", 0.8), ("bea", "cake", 0.3), ("cid", "ball", 0.5)):
+            facets = [(main, 0.8, vectors[main]), ("cat", 0.2, vectors["cat"])]
+            whole, parts = creator_objects(creator, facets, version, women)
+            assert await store.upsert("Creator", [whole]) == [None]
+            assert await store.upsert("Facet", parts) == [None, None]
+
+
+@pytest.fixture
+async def api(settings: Settings, filled: None) -> AsyncIterator[httpx.AsyncClient]:
+    """The API, ready, with a client."""
+    async with (
+        serving(settings, asyncio.Event()) as url,
+        httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client,
+    ):
+
+        async def ready() -> bool:
+            return (await client.get("/readyz")).status_code == 200
+
+        await eventually_async(ready, message="the API is ready")
+        yield client
+
+
+@pytest.fixture(scope="module")
+def wire(settings: Settings) -> Wire:
+    """Events as our workers write them."""
+    return Wire(build_codec(settings), "test", settings.namespace)
+
+
+def publish(settings: Settings, wire: Wire, topic: str, *events: Event) -> None:
+    """Put events on Kafka, acknowledged."""
+    producer = KafkaProducer(settings)
+    for number, event in enumerate(events):
+        producer.send(wire.record(topic, event, id=str(number), time=NOW)).result(30)
+    producer.close()
+
+
+def lying_on(settings: Settings, topic: str) -> list[InRecord]:
+    """Every record of a topic."""
+    reader = WholeTopics(settings, [topic_name(settings.namespace, topic)])
+    records: list[InRecord] = []
+
+    def read() -> bool:
+        record = reader.poll(0.1)
+        if record is not None:
+            records.append(record)
+        return reader.caught_up()
+
+    eventually(read, message=f"{topic} is read")
+    reader.close()
+    return records
+
+
+async def matched(api: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
+    """A match's answer."""
+    answer = await api.post("/v1/match", json=body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def who(answer: dict[str, Any]) -> list[str]:
+    """The creators, in order."""
+    return [hit["creator_id"] for hit in answer["hits"]]
+
+
+async def test_words_find_the_post_that_says_them(api: httpx.AsyncClient) -> None:
+    """Through Triton and Weaviate, with both scores."""
+    for name, caption in CAPTIONS.items():
+        answer = await api.get("/v1/search", params={"q": caption, "platform": "tiktok"})
+        first = answer.json()["hits"][0]
+        assert first["post_id"] == name
+        assert first["visual"]["url"] == f"https://pictures.example/{name}.png"
+        assert first["score"] == pytest.approx((first["visual_score"] + first["caption_score"]) / 2)
+    assert (await api.get("/v1/search", params={"q": "cake", "platform": "youtube"})).json()["hits"] == []
+
+
+async def test_a_picture_is_searched_with(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    """Encoded by the picture tower; what comes first is the model's affair."""
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 48), "orange").save(path)
+    answer = await api.post("/v1/search", files={"image": ("a.png", path.read_bytes(), "image/png")})
+    assert len(answer.json()["hits"]) == 3
+
+
+async def test_a_signal_published_now_moves_the_next_match(
+    api: httpx.AsyncClient, settings: Settings, wire: Wire
+) -> None:
+    """The brand's brief and its signals come from Kafka, without a restart."""
+    publish(
+        settings,
+        wire,
+        "brands",
+        BrandBriefed(brand_id="rye", revision=2, name="Rye", brief="birthday cake", competitors=("oat",)),
+        BrandBriefed(brand_id="rye", revision=1, name="Rye", brief="football"),
+    )
+
+    async def known() -> bool:
+        return (await api.get("/v1/brands/rye")).status_code == 200
+
+    await eventually_async(known)
+    before = await matched(api, brand_id="rye")
+    assert who(before) == ["ann", "bea", "cid"]
+    weight = decay_factor(settings.landmark, 90.0, NOW)
+    good = Statistics(
+        landmark=settings.landmark, half_life_days=90.0, impressions=5000 * weight, conversions=20 * weight
+    )
+    publish(
+        settings,
+        wire,
+        "signals",
+        FeedbackSignalled(brand_id="rye", creator_id="bea", statistics=good, events=21, last_at=NOW),
+    )
+
+    async def moved() -> bool:
+        return who(await matched(api, brand_id="rye"))[:2] == ["bea", "ann"]
+
+    await eventually_async(moved, message="bea comes first")
+    (told,) = (await api.get("/v1/creators/bea")).json()["outcomes"]
+    assert told["brand_id"] == "rye"
+    assert told["posterior"]["lift"] > 1
+
+
+async def test_every_answered_match_lies_on_its_topic(api: httpx.AsyncClient, settings: Settings, wire: Wire) -> None:
+    """With the shortlist that was served."""
+    answer = await matched(api, brief="birthday cake", limit=2, filters={"audience": {"country": {"AT": 0.4}}})
+    assert who(answer) == ["ann", "cid"]
+    assert answer["filtered_out"] == {"audience.country.AT": 1}
+    records = await asyncio.to_thread(lying_on, settings, "matches")
+    events = {event.match_id: event for event in (wire.read(record, (MatchServed,)) for record in records)}
+    event = events[answer["match_id"]]
+    assert [one.creator_id for one in event.shortlist] == ["ann", "cid"]
+
+
+async def test_filters_are_the_stores_own(api: httpx.AsyncClient) -> None:
+    """Counted over the whole index."""
+    answer = await matched(
+        api, brief="cake", filters={"audience": {"gender": {"women": 0.4}}, "followers": {"max": 600}}
+    )
+    assert who(answer) == ["cid"]
+    assert answer["filtered_out"] == {"followers": 1, "audience.gender.women": 1}
+
+
+async def test_events_given_over_http_lie_on_kafka_as_given(
+    api: httpx.AsyncClient, settings: Settings, wire: Wire
+) -> None:
+    """All of a list, or none of it."""
+    post = {
+        "post_id": "p1",
+        "creator_id": "ann",
+        "revision": 1,
+        "platform": "tiktok",
+        "url": "https://posts.example/p1",
+        "published_at": "2026-02-01T10:00:00Z",
+    }
+    refused = await api.post("/v1/posts", json=[{**post, "post_id": "p0"}, {**post, "revision": "new"}])
+    assert refused.status_code == 422
+    taken = await api.post("/v1/posts", json=[post, {**post, "post_id": "p2"}])
+    assert taken.status_code == 202
+    assert len(taken.json()["ids"]) == 2
+    assert (await api.delete("/v1/creators/ann")).status_code == 202
+    records = await asyncio.to_thread(lying_on, settings, "posts")
+    assert {record.key for record in records} == {b"ann"}
+    posts = [record for record in records if dict(record.headers)["ce_type"].endswith(b"PostPublished")]
+    assert [wire.read(record, (PostPublished,)).post_id for record in posts] == ["p1", "p2"]
+
+
+async def test_a_bad_brief_on_kafka_is_set_aside_and_the_next_one_counts(
+    api: httpx.AsyncClient, settings: Settings, wire: Wire
+) -> None:
+    """Its bytes lie on ``match.dead``."""
+    good = wire.record("brands", BrandBriefed(brand_id="oat", revision=1, name="Oat", brief="b"), id="1", time=NOW)
+    bad = OutRecord(good.topic, b"oat", b"{broken", good.headers)
+    producer = KafkaProducer(settings)
+    for record in (bad, good):
+        producer.send(record).result(30)
+    producer.close()
+
+    async def known() -> bool:
+        return (await api.get("/v1/brands/oat")).status_code == 200
+
+    await eventually_async(known)
+    (letter,) = await asyncio.to_thread(lying_on, settings, "match.dead")
+    assert letter.value == b"{broken"
+
+
+async def test_the_clients_find_the_api_by_its_note(api: httpx.AsyncClient, settings: Settings) -> None:
+    """As the command line does."""
+    url = find_api(settings.data_dir)
+    assert url == str(api.base_url).rstrip("/")
+
+    def calls() -> tuple[dict[str, Any], dict[str, Any]]:
+        with ApiClient(url) as client:
+            with pytest.raises(ApiRefusedError, match="no creator"):
+                client.creator("no one/?")
+            return client.search("cake", limit=1), client.creator("ann", vectors=True)
+
+    found, creator = await asyncio.to_thread(calls)
+    assert found["hits"][0]["post_id"] == "cake"
+    assert [facet["share"] for facet in creator["facets"]] == pytest.approx([0.8, 0.2])
+
+
+def test_without_an_api_the_clients_say_so(tmp_path: Path) -> None:
+    """Also where an old note was left behind."""
+    with pytest.raises(ApiUnavailable, match="no match API"):
+        find_api(tmp_path)
+    with pytest.raises(ApiUnavailable, match=r"127\.0\.0\.1:9"), ApiClient("http://127.0.0.1:9") as client:
+        client.search("cake")
+
+
+async def test_look_alikes_come_from_the_index(api: httpx.AsyncClient) -> None:
+    """Never the creator."""
+    hits = (await api.get("/v1/creators/ann/similar")).json()["hits"]
+    assert [hit["creator_id"] for hit in hits] == ["bea", "cid"]

@@ -1,0 +1,214 @@
+"""The Triton adapter against a small server that speaks the protocol: batches, failures, versions."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pytest
+
+from workers.adapters.triton import MAX_BATCH, EncoderRefused, EncoderUnavailable, TritonEncoder, WrongModel
+from workers.domain.model_card import ModelCard
+
+SIZE, DIMENSIONS = 16, 4
+CARD = ModelCard.model_validate(
+    {
+        "name": "small",
+        "model_version": "small_v1",
+        "dimensions": DIMENSIONS,
+        "image": {"size": SIZE, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)},
+        "text": {"context_length": 8, "tokenizer": "bpe"},
+        "logit_scale": 100.0,
+        "centring_means": dict.fromkeys(("visual", "caption", "query"), (0.0,) * DIMENSIONS),
+        "licence": "Apache-2.0",
+        "sources": (),
+        "checksums": {},
+        "built_by": "hand",
+    }
+)
+
+
+class SmallTriton:
+    """Answers each row with a vector that begins with the row's first byte, or with ``failure`` once it is set."""
+
+    def __init__(self) -> None:
+        self.version = "small_v1"
+        self.failure: tuple[int, str] | None = None
+        self.silence: threading.Event | None = None
+        self.batches: list[int] = []
+        triton = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                parameters = {"model_version": {"string_value": triton.version}} if triton.version else {}
+                self._answer(200, json.dumps({"parameters": parameters}).encode(), {})
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if triton.silence is not None:
+                    triton.silence.wait(20)
+                    self.close_connection = True
+                    return
+                if triton.failure is not None:
+                    status, message = triton.failure
+                    self._answer(status, json.dumps({"error": message}).encode(), {})
+                    return
+                length = int(self.headers["Inference-Header-Content-Length"])
+                self._infer(json.loads(body[:length]), body[length:])
+
+            def _infer(self, request: dict[str, Any], data: bytes) -> None:
+                (tensor,) = request["inputs"]
+                count = int(tensor["shape"][0])
+                triton.batches.append(count)
+                vectors = np.zeros((count, DIMENSIONS), dtype=np.float32)
+                vectors[:, 0] = first_bytes(tensor["datatype"], count, data)
+                output = {"name": "embedding", "datatype": "FP32", "shape": [count, DIMENSIONS]}
+                output["parameters"] = {"binary_data_size": vectors.nbytes}
+                head = json.dumps({"model_name": "m", "model_version": "1", "outputs": [output]}).encode()
+                self._answer(200, head + vectors.tobytes(), {"Inference-Header-Content-Length": str(len(head))})
+
+            def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                """Silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def first_bytes(datatype: str, count: int, data: bytes) -> list[int]:
+    """Of each row: pixels lie one after the other, texts each behind its length."""
+    if datatype == "UINT8":
+        return [data[row * SIZE * SIZE * 3] for row in range(count)]
+    found = []
+    while data:
+        length = int.from_bytes(data[:4], "little")
+        found.append(data[4] if length else 0)
+        data = data[4 + length :]
+    return found
+
+
+@pytest.fixture
+def triton() -> Iterator[SmallTriton]:
+    """A fresh one."""
+    with SmallTriton() as triton:
+        yield triton
+
+
+def pixels(count: int) -> np.ndarray[Any, Any]:
+    """Pictures that can be told apart by their first byte."""
+    rows = np.zeros((count, SIZE, SIZE, 3), dtype=np.uint8)
+    rows[:, 0, 0, 0] = np.arange(count)
+    return rows
+
+
+async def test_many_rows_are_split_and_come_back_in_order(triton: SmallTriton) -> None:
+    """No request is larger than the model's batch."""
+    async with TritonEncoder(triton.url, CARD) as encoder:
+        vectors = await encoder.encode_images(pixels(75))
+    assert vectors.shape == (75, DIMENSIONS)
+    assert vectors.dtype == np.float32
+    assert vectors[:, 0].tolist() == list(range(75))
+    assert sorted(triton.batches) == [75 - 2 * MAX_BATCH, MAX_BATCH, MAX_BATCH]
+
+
+async def test_texts_are_sent_as_their_bytes(triton: SmallTriton) -> None:
+    """Whatever language they are in, the empty one too."""
+    texts = ["a", "", "ü", "茶"]
+    async with TritonEncoder(triton.url, CARD) as encoder:
+        vectors = await encoder.encode_texts(texts)
+    assert vectors[:, 0].tolist() == [text.encode()[0] if text else 0 for text in texts]
+
+
+async def test_nothing_asked_is_nothing_sent(triton: SmallTriton) -> None:
+    """An empty batch is no request."""
+    async with TritonEncoder(triton.url, CARD) as encoder:
+        assert (await encoder.encode_texts([])).shape == (0, DIMENSIONS)
+        assert (await encoder.encode_images(pixels(0))).shape == (0, DIMENSIONS)
+    assert not triton.batches
+
+
+async def test_pixels_of_another_size_are_refused_here() -> None:
+    """The caller is wrong, not the server."""
+    with pytest.raises(ValueError, match="uint8"):
+        await TritonEncoder("http://127.0.0.1:1", CARD).encode_images(np.zeros((1, 8, 8, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("version", ["small_v2", ""])
+async def test_another_served_model_is_refused_at_the_start(triton: SmallTriton, version: str) -> None:
+    """Its vectors would be filed under the wrong version."""
+    triton.version = version
+    with pytest.raises(WrongModel, match="the model card says small_v1"):
+        async with TritonEncoder(triton.url, CARD):
+            pass
+
+
+async def test_nobody_there_means_unavailable() -> None:
+    """At the start and later."""
+    with SmallTriton() as gone:
+        pass
+    with pytest.raises(EncoderUnavailable):
+        async with TritonEncoder(gone.url, CARD):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (503, "Exceeds maximum queue size"),
+        (500, "Stub process is not healthy"),
+        (429, "slow down"),
+        (400, "Request for unknown model: 'clip_image' is not found"),
+        (400, "Request for unknown model: 'clip_image' has no available versions"),
+    ],
+)
+async def test_a_busy_or_unloaded_model_means_unavailable(triton: SmallTriton, status: int, message: str) -> None:
+    """It comes back."""
+    async with TritonEncoder(triton.url, CARD) as encoder:
+        triton.failure = status, message
+        with pytest.raises(EncoderUnavailable, match=message.split("'")[0]):
+            await encoder.encode_images(pixels(40))
+        triton.failure = None
+        assert len(await encoder.encode_images(pixels(40))) == 40
+
+
+async def test_a_wrong_request_is_an_error_of_ours(triton: SmallTriton) -> None:
+    """Repeating it cannot help."""
+    async with TritonEncoder(triton.url, CARD) as encoder:
+        triton.failure = 400, "unexpected shape for input 'pixels'"
+        with pytest.raises(EncoderRefused, match="unexpected shape"):
+            await encoder.encode_images(pixels(1))
+
+
+async def test_no_answer_in_time_means_unavailable(triton: SmallTriton) -> None:
+    """A frozen server is like none."""
+    async with TritonEncoder(triton.url, CARD, seconds=0.3) as encoder:
+        triton.silence = threading.Event()
+        try:
+            with pytest.raises(EncoderUnavailable, match="no answer"):
+                await encoder.encode_images(pixels(1))
+        finally:
+            triton.silence.set()

@@ -1,0 +1,160 @@
+"""The creators worker on a table in memory: rows, updates, replays, erasure, and a cache that can be lost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes.tables import FakeTable
+from tests.unit.creators.test_fold import streams
+from tests.unit.creators.world import LANDMARK, SETTINGS, AnyEvent, fold_of, profiled, published, removed
+from workers.core.records import Dead, InRecord, Item, OutRecord, Position
+from workers.creators.rows import creator_prefix, standing_key
+from workers.creators.updates import creator_updated, update_id
+from workers.creators.worker import Creators
+from workers.domain.events import CreatorErased, CreatorReinstated, CreatorUpdated, Event, ShortlistViewed
+from workers.domain.vectors import to_bytes
+
+
+class Notes:
+    """An emitter whose records hold the event as JSON and its id as key."""
+
+    def updated(self, item: Item[Event], update: CreatorUpdated, event_id: UUID) -> OutRecord:
+        return OutRecord("creators", str(event_id).encode(), update.model_dump_json().encode())
+
+    def erased(self, creator_id: str) -> OutRecord:
+        return OutRecord("creators", creator_id.encode(), None)
+
+
+def item(event: Event) -> Item[Event]:
+    """The event as it comes from Kafka."""
+    return Item(event, InRecord(Position("embeddings", 0, 0), event.key().encode(), b"{}", (), 0))
+
+
+def handled(creators: Creators, table: FakeTable, event: Event) -> OutRecord:
+    """The one record that an event leads to."""
+    answer = creators.handle(item(event), table)
+    assert not isinstance(answer, Dead)
+    assert len(answer) == 1
+    return answer[0]
+
+
+def erased(hour: int = 0) -> CreatorErased:
+    return CreatorErased(creator_id="mira", requested_at=LANDMARK + timedelta(hours=hour))
+
+
+def reinstated(hour: int = 0) -> CreatorReinstated:
+    return CreatorReinstated(creator_id="mira", requested_at=LANDMARK + timedelta(hours=hour))
+
+
+@settings(max_examples=60, deadline=None)
+@given(streams, st.randoms(use_true_random=False), st.integers(0, 5))
+def test_the_last_update_is_the_pure_fold_whatever_was_lost_and_repeated(
+    events: list[AnyEvent], random: object, cached: int
+) -> None:
+    """Caches dropped at any moment, events repeated: the last update is that of the set of rows."""
+    creators, table = Creators(SETTINGS, Notes(), cached), FakeTable()
+    again = [*events, *events[::2]]
+    random.shuffle(again)  # type: ignore[attr-defined]
+    last = None
+    for event in again:
+        if random.random() < 0.2:  # type: ignore[attr-defined]
+            creators.forget()
+        last = handled(creators, table, event)
+    if last is not None:
+        fold = fold_of(events)
+        assert last.value == creator_updated(fold, SETTINGS).model_dump_json().encode()
+        assert last.key == str(update_id(fold, SETTINGS.model_version)).encode()
+
+
+def test_a_replayed_event_writes_its_row_again_and_publishes_again() -> None:
+    """Law 8: the changelog has the row even if only the disk did, and nothing is counted twice."""
+    creators, table = Creators(SETTINGS, Notes()), FakeTable()
+    first = handled(creators, table, published(1))
+    second = handled(creators, table, published(1))
+    assert first == second
+    assert len(table.written) == 2
+    assert table.written[0] == table.written[1]
+
+
+def test_an_older_revision_changes_nothing_and_keeps_the_newer_row() -> None:
+    """What is written again is the row that stands."""
+    creators, table = Creators(SETTINGS, Notes()), FakeTable()
+    newest = handled(creators, table, published(1, revision=5))
+    late = handled(creators, table, published(1, revision=4, seed=9))
+    assert newest == late
+    assert table.written[0] == table.written[1]
+
+
+def test_an_event_of_another_model_version_is_dead() -> None:
+    """One process handles one model version."""
+    event = published(1).model_copy(update={"model_version": "other_v2"})
+    answer = Creators(SETTINGS, Notes()).handle(item(event), FakeTable())
+    assert isinstance(answer, Dead)
+    assert answer.reason == "wrong_model_version"
+
+
+@pytest.mark.parametrize("length", [7, 9])
+def test_a_vector_of_another_size_is_dead_and_writes_nothing(length: int) -> None:
+    """Bad input never reaches the state."""
+    table = FakeTable()
+    event = published(1).model_copy(update={"visual": to_bytes(published_vector(length))})
+    answer = Creators(SETTINGS, Notes()).handle(item(event), table)
+    assert isinstance(answer, Dead)
+    assert answer.reason == "invalid_event"
+    assert table.written == []
+
+
+def published_vector(length: int) -> list[float]:
+    return [1.0] * length
+
+
+def test_an_event_that_creators_does_not_read_is_dead() -> None:
+    """Nothing that arrives is dropped without a word."""
+    event = ShortlistViewed(event_id="e", match_id="m", brand_id="b", occurred_at=datetime(2026, 1, 1, tzinfo=UTC))
+    answer = Creators(SETTINGS, Notes()).handle(item(event), FakeTable())
+    assert isinstance(answer, Dead)
+    assert answer.reason == "unexpected_type"
+
+
+def test_an_erased_creator_leaves_one_row_and_a_tombstone() -> None:
+    """Nothing of the creator stays but that they are erased."""
+    creators, table = Creators(SETTINGS, Notes()), FakeTable()
+    for event in (published(1), removed(2), profiled()):
+        handled(creators, table, event)
+    tombstone = handled(creators, table, erased())
+    assert (tombstone.key, tombstone.value) == (b"mira", None)
+    assert list(table.scan(creator_prefix("mira"))) == [(standing_key("mira"), table.rows[standing_key("mira")])]
+
+
+def test_a_late_event_does_not_bring_an_erased_creator_back() -> None:
+    """It is dealt with, and leads to nothing."""
+    creators, table = Creators(SETTINGS, Notes()), FakeTable()
+    handled(creators, table, erased())
+    rows = dict(table.rows)
+    assert creators.handle(item(published(1)), table) == []
+    assert table.rows == rows
+
+
+def test_a_reinstated_creator_begins_anew() -> None:
+    """What comes after counts; what was before stays gone; an erasure that comes again is old news."""
+    creators, table = Creators(SETTINGS, Notes()), FakeTable()
+    handled(creators, table, published(1))
+    handled(creators, table, erased(hour=1))
+    assert creators.handle(item(reinstated(hour=2)), table) == []
+    assert creators.handle(item(erased(hour=1)), table) == []
+    update = handled(creators, table, published(2))
+    assert update.value == creator_updated(fold_of([published(2)]), SETTINGS).model_dump_json().encode()
+
+
+def test_the_cache_is_bounded() -> None:
+    """One creator at least stays; the rest is read again when needed."""
+    creators, table = Creators(SETTINGS, Notes(), cached=4), FakeTable()
+    for creator in range(10):
+        for post in range(3):
+            handled(creators, table, published(post, hour=post).model_copy(update={"creator_id": f"creator-{creator}"}))
+    assert len(creators._folds) == 1

@@ -1,0 +1,99 @@
+"""The documents say what the code does: settings, metrics, reasons, commands, targets and the tree."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from prometheus_client import REGISTRY
+
+from workers.__main__ import build_app
+from workers.config import REPOSITORY, Settings
+from workers.core import metrics
+from workers.domain.reasons import Reason
+
+OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text()
+README = (REPOSITORY / "README.md").read_text()
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+DOCUMENTS = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
+
+
+def shown(default: object) -> str | None:
+    """A default as the table writes it; None where it depends on the machine."""
+    if isinstance(default, Path):
+        return None
+    return {None: "-", "": "empty"}.get(default, str(default)) if not hasattr(default, "isoformat") else None  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_every_setting_is_documented_with_its_default(name: str) -> None:
+    """Name, default and meaning stand in one row of docs/operations.md."""
+    field = Settings.model_fields[name]
+    row = next((line for line in OPERATIONS.splitlines() if line.startswith(f"| `STREAMSCOUT_{name.upper()}` |")), None)
+    assert row is not None, f"no row for {name}"
+    assert row.endswith(f"| {field.description} |")
+    if (default := shown(field.default)) is not None:
+        assert f"| {default} |" in row
+
+
+def test_no_document_names_a_setting_that_does_not_exist() -> None:
+    """A setting that was renamed is renamed everywhere."""
+    for document in DOCUMENTS:
+        named = set(re.findall(r"STREAMSCOUT_([A-Z][A-Z_]+[A-Z])", document.read_text()))
+        assert {name.lower() for name in named} <= set(Settings.model_fields), document
+
+
+def test_every_metric_is_documented() -> None:
+    """All of workers/core/metrics.py, by the name that Prometheus shows."""
+    families = [family for family in REGISTRY.collect() if family.name.startswith("streamscout_")]
+    assert len(families) >= len([name for name in vars(metrics) if name.isupper() and not name.startswith("_")])
+    for family in families:
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert f"| `{name}` |" in OPERATIONS
+
+
+def test_every_reason_of_a_dead_letter_is_documented() -> None:
+    """The closed list, with its meanings."""
+    for reason in Reason:
+        assert f"| `{reason.value}` | {reason.meaning} |" in OPERATIONS
+
+
+def test_every_make_target_that_a_document_names_exists() -> None:
+    """`make x` in a document is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    for document in DOCUMENTS:
+        named = set(re.findall(r"(?:^|`)make ([a-z]+)", document.read_text(), re.MULTILINE))
+        assert named <= targets, document
+
+
+def test_every_command_that_a_document_names_exists() -> None:
+    """`streamscout x` in a document is a command of the command line."""
+    command = typer.main.get_command(build_app())
+    known = set(command.commands)  # type: ignore[attr-defined]
+    for document in DOCUMENTS:
+        named = set(re.findall(r"(?:bin/|`|^)streamscout ([a-z]+)", document.read_text(), re.MULTILINE))
+        assert named <= known, document
+
+
+def test_the_tree_in_the_readme_is_the_tree() -> None:
+    """Every folder that the README's tree names is there."""
+    tree = README.split("## The tree")[1].split("```")[1]
+    folders = set(re.findall(r"^(\w+)/", tree, re.MULTILINE))
+    rooms = {
+        room
+        for line in tree.splitlines()
+        if line.startswith("  ")
+        for room in re.findall(r"(\w+)/", line.split("   ")[0])
+    }
+    assert all((REPOSITORY / folder).is_dir() for folder in folders)
+    assert all((REPOSITORY / "workers" / room).is_dir() for room in rooms)
+    assert {path.name for path in (REPOSITORY / "workers").iterdir() if (path / "__init__.py").exists()} <= rooms
+
+
+def test_the_documents_link_to_what_exists() -> None:
+    """A relative link leads to a file."""
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"

@@ -1,0 +1,42 @@
+"""What briefs filter by, derived from a profile."""
+
+from __future__ import annotations
+
+from workers.adapters.weaviate.schema import load_collections
+from workers.config import REPOSITORY
+from workers.domain.events import Audience, Profile
+from workers.domain.filters import AUDIENCE_PROPERTIES, FILTER_FIELDS, filter_fields
+
+
+def test_the_fields_are_those_that_the_collections_list() -> None:
+    """A field without a property would be refused by the store; a property without a field would never hold."""
+    assert list(load_collections(REPOSITORY / "schemas").filter_fields) == list(FILTER_FIELDS)
+
+
+def test_what_is_unknown_has_no_field() -> None:
+    """No filter holds on it: an unknown audience is not one of no women."""
+    assert filter_fields(None) == {}
+    fields = filter_fields(Profile(name="Ada"))
+    assert fields == {"platforms": [], "followers": 0, "exclusive_brands": []}
+
+
+def test_a_share_of_zero_is_known() -> None:
+    """Nobody is not unknown."""
+    fields = filter_fields(Profile(name="Ada", audience=Audience(gender={"men": 0.0})))
+    assert fields["audience_gender_men"] == 0.0
+    assert "audience_gender_women" not in fields
+
+
+def test_each_band_has_its_property() -> None:
+    """Names that a store takes: letters, digits, underscores."""
+    assert AUDIENCE_PROPERTIES["age", "18-24"] == "audience_age_18_24"
+    assert AUDIENCE_PROPERTIES["age", "65+"] == "audience_age_65_plus"
+    assert AUDIENCE_PROPERTIES["gender", "women"] == "audience_gender_women"
+
+
+def test_shares_under_other_labels_are_kept_as_json() -> None:
+    """They can be read, not filtered; the order of a mapping changes nothing."""
+    one, other = ({"child": 0.1, "18-24": 0.2}, {"18-24": 0.2, "child": 0.1})
+    fields = [filter_fields(Profile(name="Ada", audience=Audience(age=age))) for age in (one, other)]
+    assert fields[0] == fields[1]
+    assert "child" in str(fields[0]["audience_json"])

@@ -1,0 +1,65 @@
+"""How a brief becomes aspects."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.domain.events import Aspect
+from workers.match.aspects import MAX_ASPECTS, PICTURES, plan_aspects, split_brief
+
+
+@pytest.mark.parametrize(
+    ("brief", "parts"),
+    [
+        ("vegan sourdough baking", ("vegan sourdough baking",)),
+        ("Home baking. Outdoor sports; trail running!", ("Home baking.", "Outdoor sports", "trail running!")),
+        ("- coffee at home\n- latte art\n", ("coffee at home", "latte art")),
+        ("1. board games\n2) family evenings", ("board games", "family evenings")),
+        ("Football fans. Always.", ("Football fans. Always.",)),
+        ("vegan; yoga; tea", ("vegan", "yoga", "tea")),
+        ("a cat; a dog; a cow; a hen; a bee", ("a cat", "a dog", "a cow", "a hen a bee")),
+        ("  \n ;; ... ", ()),
+        ("version 2.5 of the camera", ("version 2.5 of the camera",)),
+    ],
+)
+def test_a_brief_falls_into_parts_at_sentences_semicolons_and_lines(brief: str, parts: tuple[str, ...]) -> None:
+    """A single word joins what stands before it; the fourth part takes the rest."""
+    assert split_brief(brief) == parts
+
+
+@given(st.text(max_size=300), st.booleans())
+def test_there_are_one_to_four_aspects_and_their_weights_sum_to_one(brief: str, pictures: bool) -> None:
+    """Whatever the brief, unless it says nothing at all."""
+    if not split_brief(brief) and not pictures:
+        return
+    aspects = plan_aspects(brief, (), pictures)
+    assert 1 <= len(aspects) <= MAX_ASPECTS
+    assert sum(aspect.weight for aspect in aspects) == pytest.approx(1.0)
+
+
+def test_given_aspects_come_before_the_rule_and_keep_their_proportions() -> None:
+    """The caller knows better; weights are made to sum to 1."""
+    given_aspects = (Aspect(text="coffee", weight=0.6), Aspect(text="travel", weight=0.2))
+    aspects = plan_aspects("ignored. Wholly ignored.", given_aspects, pictures=False)
+    assert {one.text: one.weight for one in aspects} == pytest.approx({"coffee": 0.75, "travel": 0.25})
+
+
+def test_pictures_weigh_as_much_as_one_part() -> None:
+    """And stand last."""
+    aspects = plan_aspects("coffee at home; latte art", (), pictures=True)
+    assert aspects[-1].text == PICTURES
+    assert {round(aspect.weight, 6) for aspect in aspects} == {round(1 / 3, 6)}
+
+
+def test_a_brief_of_nothing_is_refused() -> None:
+    """Neither words nor pictures."""
+    with pytest.raises(ValueError, match="words, aspects or pictures"):
+        plan_aspects(" .", (), pictures=False)
+
+
+def test_four_aspects_leave_no_room_for_pictures() -> None:
+    """Four are the most in all."""
+    with pytest.raises(ValueError, match="the most"):
+        plan_aspects("", tuple(Aspect(text=str(n), weight=0.25) for n in range(4)), pictures=True)

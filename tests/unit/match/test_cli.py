@@ -1,0 +1,117 @@
+"""The command line against an API over a small world."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+import uvicorn
+from typer.testing import CliRunner
+
+from tests.unit.match.world import World
+from tests.waiting import eventually
+from workers.core.presence import presence
+from workers.core.records import Unavailable
+from workers.match import cli
+from workers.match.app import create_app
+from workers.match.client import ApiClient, find_api
+
+runner = CliRunner()
+app = typer.Typer()
+for command in (cli.search, cli.match, cli.creator):
+    app.command()(command)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """Posts and creators of bread and sport."""
+    small = World()
+    small.post("b1", visual="bread", caption="bread [bold]")
+    small.creator("ann", {"bread": 0.8, "sport": 0.2}, platforms=["tiktok"], followers=900)
+    small.creator("cid", {"sport": 1.0}, platforms=["youtube"], followers=50)
+    small.brand("rye", "bread")
+    return small
+
+
+@pytest.fixture(scope="module")
+def url(world: World) -> Iterator[str]:
+    """An API on a free port."""
+    server = uvicorn.Server(uvicorn.Config(create_app(world.rooms()), port=0, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    eventually(lambda: server.started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def test_a_search_prints_a_table_or_json(url: str) -> None:
+    """What a caption says is no markup."""
+    table = runner.invoke(app, ["search", "bread", "--api", url])
+    assert table.exit_code == 0, table.output
+    assert "b1" in table.output
+    told = runner.invoke(app, ["search", "bread", "--api", url, "--json", "--platform", "tiktok"])
+    assert json.loads(told.output)["hits"][0]["caption"] == "bread [bold]"
+
+
+def test_a_match_takes_a_brief_or_a_brand_and_filters(url: str) -> None:
+    """Shortlist with parts, evidence and what was filtered out."""
+    table = runner.invoke(app, ["match", "bread", "--api", url, "--min-followers", "100"], env={"COLUMNS": "200"})
+    assert table.exit_code == 0, table.output
+    assert "ann-bread" in table.output
+    assert "followers 1" in table.output
+    told = runner.invoke(
+        app, ["match", "--brand", "rye", "--filters", '{"platform": ["youtube"]}', "--api", url, "--json"]
+    )
+    assert [hit["creator_id"] for hit in json.loads(told.output)["hits"]] == ["cid"]
+
+
+def test_a_creator_is_shown(url: str) -> None:
+    """Facets by share."""
+    told = runner.invoke(app, ["creator", "ann", "--api", url], env={"COLUMNS": "200"})
+    assert told.exit_code == 0, told.output
+    assert "0.800" in told.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["creator", "nobody"], 1),
+        (["match", "--brand", "nobody"], 1),
+        (["match"], 2),
+        (["match", "bread", "--filters", "{"], 2),
+        (["match", "bread", "--filters", "[]"], 2),
+        (["match", "bread", "--filters", '{"colour": 1}'], 2),
+        (["search", "bread", "--platform", "Tik Tok"], 2),
+        (["search", "bread", "--limit", "0"], 2),
+    ],
+)
+def test_failures_have_their_exit_codes(url: str, arguments: list[str], code: int) -> None:
+    """1: nothing of that name; 2: a wrong request."""
+    told = runner.invoke(app, [*arguments, "--api", url])
+    assert told.exit_code == code, told.output
+
+
+def test_an_api_that_is_gone_is_unavailable(url: str, world: World) -> None:
+    """Which the command line answers with 3; so is one behind which a server is gone."""
+    assert isinstance(runner.invoke(app, ["search", "x", "--api", "http://127.0.0.1:9"]).exception, Unavailable)
+    world.index.gone = True
+    try:
+        with ApiClient(url) as client, pytest.raises(Unavailable, match="the index is gone"):
+            client.search("bread")
+    finally:
+        world.index.gone = False
+
+
+def test_the_api_is_found_by_the_note_of_a_process_that_runs(tmp_path: Path, url: str) -> None:
+    """A note that a killed process left behind is passed over."""
+    with pytest.raises(Unavailable, match="no match API"):
+        find_api(tmp_path)
+    with presence(tmp_path, "match", url):
+        left = tmp_path / "workers" / "match-1.json"
+        left.write_text(json.dumps({"name": "match", "pid": 2**22 + 1, "health_url": "http://gone"}))
+        assert find_api(tmp_path) == url

@@ -1,0 +1,68 @@
+"""Events onto Kafka, acknowledged or not."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+import pytest
+
+from tests.unit.match.world import NOW
+from workers.core.records import OutRecord, ProduceFailed, Unavailable
+from workers.core.wire import JsonCodec, Wire
+from workers.domain.events import CreatorErased
+from workers.match.outbox import KafkaOutbox
+
+EVENT = CreatorErased(creator_id="ann", requested_at=NOW)
+POST = {"type": "CreatorErased", "creator_id": "ann", "requested_at": "2026-03-01T12:00:00Z"}
+
+
+class Broker:
+    """Acknowledges, refuses, or says nothing."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        self.sent: list[OutRecord] = []
+
+    def send(self, record: OutRecord) -> Future[None]:
+        self.sent.append(record)
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()
+        if self.answer == "acknowledged":
+            future.set_result(None)
+        elif self.answer == "refused":
+            future.set_exception(ProduceFailed("posts: not enough replicas"))
+        return future
+
+    def flush(self, seconds: float) -> None: ...
+
+
+def outbox(answer: str) -> tuple[KafkaOutbox, Broker]:
+    """An outbox over a broker."""
+    broker = Broker(answer)
+    return KafkaOutbox(Wire(JsonCodec(), "test", "ns"), broker, seconds=0.05), broker
+
+
+async def test_an_event_is_written_under_its_key_and_id() -> None:
+    """And the namespace's topic."""
+    box, broker = outbox("acknowledged")
+    await box.publish("posts", EVENT, id="e1", time=NOW)
+    (record,) = broker.sent
+    assert (record.topic, record.key, dict(record.headers)["ce_id"]) == ("ns.posts", b"ann", b"e1")
+
+
+@pytest.mark.parametrize("answer", ["refused", "silent"])
+async def test_what_is_not_acknowledged_is_unavailable(answer: str) -> None:
+    """For one event; for several it is told of each."""
+    box, _ = outbox(answer)
+    with pytest.raises(Unavailable, match="Kafka"):
+        await box.publish("posts", EVENT, id="e1", time=NOW)
+    report = await box.ingest("posts", [POST], NOW)
+    assert (report.accepted, list(report.undelivered)) == ((), [0])
+
+
+async def test_nothing_is_written_where_one_is_wrong() -> None:
+    """All or none."""
+    box, broker = outbox("acknowledged")
+    report = await box.ingest("posts", [POST, {}], NOW)
+    assert (report.accepted, list(report.errors), broker.sent) == ((), [1], [])
+    assert len((await box.ingest("posts", [POST], NOW)).accepted) == 1

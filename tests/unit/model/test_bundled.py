@@ -1,0 +1,53 @@
+"""The bundled model in the repository is whole, small and what its card says."""
+
+from __future__ import annotations
+
+import json
+
+from PIL import Image
+
+from workers.config import REPOSITORY
+from workers.domain.model_card import load_model_card
+from workers.model import layout
+from workers.model.check import changed_files
+
+ROOT = REPOSITORY / "triton_models"
+
+
+def test_every_served_file_is_what_the_card_says() -> None:
+    """Sums of every file, and no file that the card does not know."""
+    card = load_model_card(ROOT)
+    assert changed_files(card, ROOT) == []
+    assert sorted(card.checksums) == layout.served_files(ROOT)
+
+
+def test_the_version_is_a_function_of_what_is_served() -> None:
+    """Other weights, another tokenizer or other means would have another version."""
+    card = load_model_card(ROOT)
+    assert card.model_version == layout.version_of(card.name, ROOT, card.centring_means)
+
+
+def test_the_served_backend_is_the_one_in_the_model_room() -> None:
+    """Two copies lie in the repository, because Triton wants them there."""
+    for model in (layout.IMAGE, layout.TEXT):
+        assert (ROOT / model / "1" / "model.py").read_bytes() == layout.BACKEND.read_bytes()
+
+
+def test_the_onnx_pair_is_small_enough_to_be_carried() -> None:
+    """25 MB at most, and the sample artwork 2 MB."""
+    assert sum((ROOT / file).stat().st_size for file in (layout.IMAGE_FILE, layout.TEXT_FILE)) <= 25_000_000
+    assert sum(file.stat().st_size for file in (ROOT / "sample_artwork").iterdir()) <= 2_000_000
+
+
+def test_the_sample_artwork_is_whole_and_licensed() -> None:
+    """Every picture of the index is there, and none besides."""
+    folder = ROOT / "sample_artwork"
+    index = json.loads((folder / "index.json").read_text())
+    files = [entry["file"] for niche in index.values() for entry in niche]
+    assert len(index) >= 12
+    assert all(8 <= len(entries) <= 14 for entries in index.values())
+    assert sorted(files) == sorted(file.name for file in folder.glob("*.png"))
+    for file in files:
+        with Image.open(folder / file) as picture:
+            assert picture.size == (64, 64)
+    assert "Apache License" in (folder / "LICENSE").read_text()

@@ -1,0 +1,119 @@
+"""A model repository: its version, its configurations, its card; and how a served model is held against another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workers.domain.model_card import CentringMeans, ImageInput, ModelCard, load_model_card
+from workers.domain.vectors import Array
+from workers.model import layout
+from workers.model.check import TEXTS, changed_files, check_alone, compare
+from workers.model.source import UnknownModel, image_input
+
+MEANS = CentringMeans(visual=(0.0, 0.1), caption=(0.0, 0.2), query=(0.0, 0.3))
+
+
+def make(root: Path, weights: bytes = b"weights", means: CentringMeans = MEANS, name: str = "ViT-B/32") -> ModelCard:
+    """A repository whose towers are a few bytes."""
+    for file in (layout.IMAGE_FILE, layout.TEXT_FILE, layout.TOKENIZER_FILE):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(weights)
+    return layout.finish_layout(
+        root,
+        name=name,
+        dimensions=2,
+        image=ImageInput(size=32, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
+        context_length=7,
+        logit_scale=9.0,
+        means=means,
+        licence="MIT",
+        sources=("a test",),
+        built_by="a test",
+        threads=3,
+    )
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    """The card, and the sum of every file."""
+    card = make(tmp_path)
+    assert load_model_card(tmp_path) == card
+    assert changed_files(card, tmp_path) == []
+
+
+def test_the_version_moves_with_weights_and_means_and_suits_a_collection_name(tmp_path: Path) -> None:
+    """It ends in the names of Weaviate's collections."""
+    one = make(tmp_path / "a")
+    assert one.model_version.startswith("ViT_B_32_")
+    assert one.model_version == make(tmp_path / "b").model_version
+    others = {
+        make(tmp_path / "c", weights=b"other").model_version,
+        make(tmp_path / "d", means=MEANS.model_copy(update={"query": (0.0, 0.4)})).model_version,
+    }
+    assert len(others | {one.model_version}) == 3
+
+
+def test_a_changed_file_is_named(tmp_path: Path) -> None:
+    """Weights swapped under a card would be embedded under the wrong version."""
+    card = make(tmp_path)
+    (tmp_path / layout.TEXT_FILE).write_bytes(b"swapped")
+    (tmp_path / layout.IMAGE / "config.pbtxt").unlink()
+    assert changed_files(card, tmp_path) == ["clip_image/config.pbtxt", layout.TEXT_FILE]
+
+
+def test_the_configuration_carries_what_the_backend_needs(tmp_path: Path) -> None:
+    """The backend reads nothing else."""
+    card = make(tmp_path)
+    image = (tmp_path / layout.IMAGE / "config.pbtxt").read_text()
+    text = (tmp_path / layout.TEXT / "config.pbtxt").read_text()
+    assert "dims: [ 32, 32, 3 ]" in image
+    assert "TYPE_STRING" in text
+    for key, value in (("model_version", card.model_version), ("context_length", "7"), ("threads", "3")):
+        assert f'key: "{key}", value: {{ string_value: "{value}" }}' in text
+
+
+def test_pictures_that_are_not_square_are_refused() -> None:
+    """Workers crop to a square."""
+    settings = {"size": (32, 48), "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    with pytest.raises(UnknownModel, match="not square"):
+        image_input(settings)
+    assert image_input({**settings, "size": (48, 48)}).size == 48
+
+
+def test_a_common_direction_hides_no_difference() -> None:
+    """Vectors that agree only in their mean fail once it is taken off."""
+    random = np.random.default_rng(3)
+    shared = np.array([[30.0] + [0.0] * 15])
+    wanted, found = (shared + random.normal(size=(8, 16)) for _ in range(2))
+    raw, without = compare("pictures", found, wanted)
+    assert raw.value > 0.9
+    assert without.value < 0.9
+    assert not without.holds
+    assert all(row.holds for row in compare("pictures", wanted, wanted))
+
+
+class Crooked:
+    """Serves vectors of length two, and others alone than in a batch."""
+
+    async def encode_images(self, pixels: Array) -> Array:
+        """One axis for a batch, another alone."""
+        return self._vectors(len(pixels))
+
+    async def encode_texts(self, texts: Sequence[str]) -> Array:
+        """The same."""
+        return self._vectors(len(texts))
+
+    def _vectors(self, count: int) -> Array:
+        rows = np.zeros((count, 4))
+        rows[:, 0 if count > 1 else 1] = 2.0
+        return rows
+
+
+async def test_a_crooked_server_is_found_out_without_open_clip() -> None:
+    """Length, and the same answer alone as in a batch."""
+    rows = await check_alone(Crooked(), np.zeros((3, 32, 32, 3), dtype=np.uint8))
+    assert len(TEXTS) > 1
+    assert [row.holds for row in rows] == [False] * 4

@@ -1,0 +1,112 @@
+"""Each server's own settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from workers.config import Settings
+from workers.domain.model_card import CARD_FILE
+from workers.stack import versions
+from workers.stack.errors import ServerUnavailableError
+from workers.stack.kafka import pom, properties
+from workers.stack.launcher import RECIPES
+from workers.stack.triton import REQUIREMENTS, Triton, folder, shared_memory_prefix
+from workers.stack.weaviate import Weaviate, bound_to_loopback, environment
+
+GIVEN = Settings(
+    kafka_bootstrap="a:1", schema_registry_url="http://b", weaviate_url="http://c:8080", triton_url="http://d:8000"
+)
+
+
+def test_the_pom_pins_kafka() -> None:
+    """Well-formed, and every dependency has a version."""
+    spaces = {"m": "http://maven.apache.org/POM/4.0.0"}
+    found = ElementTree.fromstring(pom()).findall(".//m:dependency", spaces)
+    pinned = {d.findtext("m:artifactId", "", spaces): d.findtext("m:version", "", spaces) for d in found}
+    assert pinned["kafka_2.13"] == pinned["kafka-tools"] == versions.KAFKA
+    assert all(pinned.values())
+
+
+def test_kafka_listens_on_the_loopback_and_makes_no_topic_by_itself() -> None:
+    """A typing error in a topic's name must not become a topic."""
+    config = properties(Path("/data"), {"broker": 1, "controller": 2})
+    assert config["listeners"] == "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2"
+    assert config["auto.create.topics.enable"] == "false"
+
+
+def test_sessions_under_kip_848_are_short_enough_for_tests() -> None:
+    """The broker's defaults are 45 s."""
+    config = properties(Path("/data"), {"broker": 1, "controller": 2})
+    assert config["group.consumer.session.timeout.ms"] == "10000"
+    assert config["group.consumer.min.session.timeout.ms"] == "6000"
+    assert int(config["group.consumer.heartbeat.interval.ms"]) < 6000 / 2
+
+
+def test_weaviate_sends_nothing_home_and_profiles_for_nobody() -> None:
+    """Telemetry off, and the profiler, which would listen on every interface."""
+    found = environment(Path("/data"), dict.fromkeys(Weaviate().ports, 1))
+    assert found["DISABLE_TELEMETRY"] == found["GO_PROFILING_DISABLE"] == "true"
+    assert found["AUTOSCHEMA_ENABLED"] == "false"
+
+
+def test_weaviates_ports_are_bound_to_the_loopback_in_its_source() -> None:
+    """The one address of a file is replaced."""
+    assert bound_to_loopback("x.go", 'Listen("tcp", fmt.Sprintf(":%d", port))').count("127.0.0.1:%d") == 1
+
+
+@pytest.mark.parametrize("text", ["", 'a(":%d") b(":%d")'])
+def test_a_source_that_changed_is_not_built(text: str) -> None:
+    """A new version is looked at by a person before it may listen."""
+    with pytest.raises(ServerUnavailableError, match=r"serve\.go"):
+        bound_to_loopback("serve.go", text)
+
+
+def test_two_stacks_share_no_memory() -> None:
+    """Triton's regions in /dev/shm are named by the data folder."""
+    assert shared_memory_prefix(Path("/a")) != shared_memory_prefix(Path("/b"))
+
+
+def test_other_packages_beside_triton_are_another_environment() -> None:
+    """A pin that changes does not reuse the old one."""
+    assert folder("numpy==1") != folder("numpy==2")
+    assert versions.PYTRITON in folder("")
+
+
+def test_every_package_beside_triton_is_pinned() -> None:
+    """The same environment on every machine."""
+    lines = [line for line in REQUIREMENTS.read_text().splitlines() if line and not line.startswith("#")]
+    assert lines
+    assert all("==" in line for line in lines)
+
+
+def test_a_weaviate_given_without_grpc_is_asked_at_its_standard_port() -> None:
+    """The same host, 50051."""
+    assert Weaviate().given(GIVEN)["weaviate_grpc"] == "c:50051"
+
+
+def test_another_model_is_another_triton(tmp_path: Path) -> None:
+    """A running one would go on with the old model: `up` replaces it."""
+    settings = Settings(model_repository=tmp_path)
+    found = [Triton().fingerprint(settings)]
+    for card in ("one", "two"):
+        (tmp_path / CARD_FILE).write_text(card)
+        found.append(Triton().fingerprint(settings))
+    assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_every_address_has_the_name_of_a_setting(recipe: Weaviate) -> None:
+    """What `up` writes is what the settings read, and what they may give."""
+    addresses = recipe.addresses(dict.fromkeys(recipe.ports, 1))
+    assert set(addresses) <= set(Settings.model_fields)
+    assert set(recipe.given(GIVEN)) == set(addresses)
+    assert recipe.given(GIVEN.model_copy(update=dict.fromkeys(addresses))) == {}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_a_server_that_is_not_there_is_not_ready(recipe: Weaviate) -> None:
+    """An answer, not an error."""
+    assert recipe.ready(recipe.addresses(dict.fromkeys(recipe.ports, 1))) is False

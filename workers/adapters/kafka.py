@@ -1,0 +1,326 @@
+"""Kafka by confluent-kafka: a producer with futures, a consumer behind the loop's port. Not its asyncio variants."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
+from threading import Event, Thread
+from typing import Any, Final, Literal
+
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+from workers.config import Settings
+from workers.core import records
+from workers.core.records import InRecord, Listener, OutRecord, Position, ProduceFailed, TopicFacts, Unavailable
+
+MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
+DELIVERY_MS: Final = 60_000
+START_SECONDS: Final = 15.0
+TOPIC_SECONDS: Final = 5.0
+STATISTICS_MS: Final = 500
+FENCED: Final = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError._ASSIGNMENT_LOST,
+        KafkaError._NO_OFFSET,
+    }
+)
+"""Another member owns the partition, or will: it reads the uncommitted events again."""
+
+
+# librdkafka's own log, through the standard library's: `core.logs` sets its form and level.
+_LOGGER: Final = logging.getLogger("librdkafka")
+
+
+class KafkaUnavailable(Unavailable):
+    """No broker answers, or a topic is not there yet."""
+
+
+class KafkaFailed(Exception):
+    """Kafka refuses what this process does, and trying again would not help."""
+
+
+class KafkaProducer:
+    """Thread-safe. Java's partitioner, idempotent, acknowledged by all replicas; a thread of its own polls."""
+
+    def __init__(self, settings: Settings, *, delivery_ms: int = DELIVERY_MS) -> None:
+        settings.required("kafka_bootstrap")
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "acks": "all",
+                "message.max.bytes": MAX_MESSAGE_BYTES,
+                "delivery.timeout.ms": delivery_ms,
+                "linger.ms": 5,
+                "compression.type": "lz4",
+            },
+            logger=_LOGGER,
+        )
+        self._closed = Event()
+        self._thread = Thread(target=self._poll, name="producer", daemon=True)
+        self._thread.start()
+
+    def send(self, record: OutRecord) -> Future[None]:
+        """Hand a record over. Waits while the local queue is full; nothing is ever dropped."""
+        future: Future[None] = Future()
+        # Running: whoever waits for it cannot cancel a record that is on its way.
+        future.set_running_or_notify_cancel()
+
+        def delivered(error: KafkaError | None, _message: Message) -> None:
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(ProduceFailed(f"{record.topic}: {error.str()}"))
+
+        where = {} if record.partition is None else {"partition": record.partition}
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic,
+                    value=record.value,
+                    key=record.key,
+                    headers=list(record.headers),
+                    on_delivery=delivered,
+                    **where,
+                )
+            except BufferError:
+                self._producer.poll(0.05)
+            except KafkaException as error:
+                future.set_exception(ProduceFailed(f"{record.topic}: {error.args[0].str()}"))
+                return future
+            else:
+                return future
+
+    def flush(self, seconds: float) -> None:
+        """Wait until everything is acknowledged or failed, ``seconds`` at most."""
+        self._producer.flush(seconds)
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Flush and end the thread."""
+        self._producer.flush(seconds)
+        self._closed.set()
+        self._thread.join(1.0)
+
+    def _poll(self) -> None:
+        while not self._closed.is_set():
+            self._producer.poll(0.1)
+
+
+class KafkaConsumer:
+    """A member of group ``<namespace>.<group>``. The loop's port: see ``core.records.Consumer``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        group: str,
+        *,
+        protocol: Literal["classic", "consumer"] = "classic",
+        queued: int = 2000,
+    ) -> None:
+        settings.required("kafka_bootstrap")
+        self._topics: dict[str, tuple[str, int]] = {}
+        self._acknowledged: dict[records.TopicPartition, int] = {}
+        self._ends: dict[records.TopicPartition, tuple[int, int]] = {}
+        self._heard = time.monotonic()
+        self._bootstrap = settings.kafka_bootstrap
+        self._admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 3})
+        # One process owns partition n of all its topics: range, in both protocols.
+        membership: dict[str, Any] = {"group.protocol": "consumer", "group.remote.assignor": "range"}
+        if protocol == "classic":
+            membership = {
+                "partition.assignment.strategy": "range",
+                "session.timeout.ms": settings.session_timeout_ms,
+                "heartbeat.interval.ms": max(100, settings.session_timeout_ms // 10),
+            }
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "group.id": f"{settings.namespace}.{group}" if settings.namespace else group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                # A pause throws away what is fetched ahead: little of it, so that back-pressure costs little.
+                "queued.min.messages": queued,
+                "max.partition.fetch.bytes": 256 * 1024,
+                "fetch.wait.max.ms": 100,
+                "fetch.queue.backoff.ms": 20,
+                "on_commit": self._committed,
+                "statistics.interval.ms": STATISTICS_MS,
+                "stats_cb": self._statistics,
+                **membership,
+            },
+            logger=_LOGGER,
+        )
+
+    def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
+        """Join the group. Raises KafkaUnavailable. A topic made a moment ago may take some seconds to be seen."""
+        deadline = time.monotonic() + TOPIC_SECONDS
+        while missing := self._describe(topics):
+            self._admin.poll(0.2)
+            if time.monotonic() > deadline:
+                raise KafkaUnavailable(f"not there: {', '.join(missing)} (run `streamscout up`)")
+
+        def assigned(_consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            # A topic may have been created anew since: its id, and its number of partitions, are of this assignment.
+            self._describe(topics)
+            self._heard = time.monotonic()
+            listener.assigned(_names(partitions))
+
+        def revoked(_consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            listener.revoked(_names(partitions))
+            self._forget(partitions)
+
+        def lost(_consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            listener.lost(_names(partitions))
+            self._forget(partitions)
+
+        self._consumer.subscribe(list(topics), on_assign=assigned, on_revoke=revoked, on_lost=lost)
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a subscribed topic has."""
+        return self._topics[topic][1]
+
+    def poll(self, seconds: float) -> InRecord | None:
+        """The next record, or None. Rebalances are told to the listener from here."""
+        message = self._consumer.poll(seconds)
+        if message is None:
+            return None
+        error = message.error()
+        if error is not None:
+            if error.fatal() or error.code() in (
+                KafkaError.TOPIC_AUTHORIZATION_FAILED,
+                KafkaError.GROUP_AUTHORIZATION_FAILED,
+            ):
+                raise KafkaFailed(error.str())
+            return None
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        assert topic is not None
+        assert partition is not None
+        assert offset is not None
+        return InRecord(
+            Position(topic, partition, offset, self._topics[topic][0]),
+            message.key(),
+            message.value(),
+            tuple(message.headers() or ()),
+            message.timestamp()[1],
+        )
+
+    def pause(self, partitions: Collection[records.TopicPartition]) -> None:
+        """Fetch no more of these."""
+        self._consumer.pause([TopicPartition(*name) for name in partitions])
+
+    def resume(self, partitions: Collection[records.TopicPartition]) -> None:
+        """Fetch these again, from where poll left off."""
+        self._consumer.resume([TopicPartition(*name) for name in partitions])
+
+    def commit(self, offsets: Mapping[records.TopicPartition, int], wait: bool) -> None:
+        """Commit what is news. A commit that failed for a while is news again; one that is fenced never will be."""
+        news = [
+            TopicPartition(*name, offset) for name, offset in offsets.items() if self._acknowledged.get(name) != offset
+        ]
+        if not news:
+            return
+        if not wait:
+            self._consumer.commit(offsets=news, asynchronous=True)
+            return
+        try:
+            self._committed(None, self._consumer.commit(offsets=news, asynchronous=False))
+        except KafkaException as error:
+            if error.args[0].code() not in FENCED:
+                raise KafkaUnavailable(f"the commit of what is done: {error.args[0].str()}") from error
+
+    def silence(self) -> float:
+        """Seconds since the group's coordinator last answered: its heartbeats say that the membership stands."""
+        return max(0.0, time.monotonic() - self._heard)
+
+    def lag(self, partition: records.TopicPartition, settled: int | None) -> int | None:
+        """Records from ``settled``, or else from what is fetched next, to the end, half a second ago; None if unknown.
+
+        From statistics: ``get_watermark_offsets`` called beside the polling thread waits for it with the GIL in hand.
+        """
+        known = self._ends.get(partition)
+        return None if known is None else max(0, known[1] - (known[0] if settled is None else settled))
+
+    def close(self) -> None:
+        """Leave the group; what is assigned is revoked first."""
+        self._consumer.close()
+
+    def _statistics(self, text: str) -> None:
+        statistics = json.loads(text)
+        now = statistics["ts"] / 1e6
+        # librdkafka's clock is monotonic where there is such a clock, and the wall's elsewhere (macOS).
+        wall = abs(now - time.time()) < abs(now - time.monotonic())
+        late = (time.time() if wall else time.monotonic()) - now
+        coordinator = statistics["brokers"].get("GroupCoordinator")
+        if coordinator is not None and coordinator["rxidle"] >= 0:
+            self._heard = max(self._heard, time.monotonic() - late - coordinator["rxidle"] / 1e6)
+        self._ends = {
+            (topic, int(number)): (found["next_offset"], found["ls_offset"])
+            for topic, described in statistics["topics"].items()
+            for number, found in described["partitions"].items()
+            if found["ls_offset"] >= 0 and found["next_offset"] >= 0
+        }
+
+    def _committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            if error is None and partition.error is None:
+                self._acknowledged[partition.topic, partition.partition] = partition.offset
+
+    def _forget(self, partitions: list[TopicPartition]) -> None:
+        # librdkafka keeps a pause beyond the assignment it was for: the partition would come back mute.
+        self._consumer.resume(partitions)
+        for name in _names(partitions):
+            self._acknowledged.pop(name, None)
+
+    def _describe(self, topics: Sequence[str]) -> list[str]:
+        """Learn ids and partitions; the topics that are not there. Raises KafkaUnavailable."""
+        futures = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=START_SECONDS)
+        missing = []
+        for topic, future in futures.items():
+            try:
+                found = future.result(START_SECONDS + 1)
+            except (KafkaException, TimeoutError) as error:
+                if isinstance(error, TimeoutError) or error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise KafkaUnavailable(f"{self._bootstrap}: {error}") from error
+                missing.append(topic)
+            else:
+                self._topics[topic] = (str(found.topic_id), len(found.partitions))
+        return missing
+
+
+def topic_facts(settings: Settings, topics: Sequence[str]) -> dict[str, TopicFacts]:
+    """Facts of topics by their full names. Raises KafkaUnavailable, naming a topic that is not there."""
+    settings.required("kafka_bootstrap")
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 3})
+    facts = {}
+    for topic, future in admin.describe_topics(TopicCollection(list(topics)), request_timeout=START_SECONDS).items():
+        try:
+            found = future.result(START_SECONDS + 1)
+        except (KafkaException, TimeoutError) as error:
+            reason = error.args[0].str() if isinstance(error, KafkaException) else "no answer"
+            raise KafkaUnavailable(f"topic {topic}: {reason} (topics are made by `streamscout up`)") from error
+        facts[topic] = TopicFacts(str(found.topic_id), len(found.partitions))
+    return facts
+
+
+def _names(partitions: list[TopicPartition]) -> list[records.TopicPartition]:
+    return [(partition.topic, partition.partition) for partition in partitions]

@@ -1,0 +1,184 @@
+"""Rows on disk and in Kafka: a Faust table that says when its changelog is acknowledged, and a view of one partition.
+
+A row is written to RocksDB and sent to the changelog; the futures of what was sent are collected (``taken``), so that
+an event is acknowledged only after them. The store is a cache of the changelog: it may be lost at any time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import faust
+from faust.types import TP, EventT, FutureMessage
+
+# A deleted row leaves a tombstone in the changelog for a day (delete.retention.ms): a copy on disk that was away for
+# longer would bring the row back.
+STALE_SECONDS = 12 * 3600.0
+
+# RocksDB's defaults would take 2 GiB of cache for each table and partition.
+ROCKSDB_OPTIONS = {
+    "block_cache_size": 32 * 1024**2,
+    "block_cache_compressed_size": 4 * 1024**2,
+    "write_buffer_size": 8 * 1024**2,
+    "target_file_size_base": 16 * 1024**2,
+    "max_write_buffer_number": 2,
+    "max_open_files": 256,
+    "bloom_filter_size": 10,
+}
+
+
+class TableView(Protocol):
+    """The rows of one partition: bytes to bytes. What is put is read back at once, and in the changelog soon."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def put(self, key: bytes, value: bytes) -> None: ...
+
+    def delete(self, key: bytes) -> None: ...
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Rows whose key begins with ``prefix``, in the order of their keys, as they were when the scan began."""
+        ...
+
+
+class ChangelogTable(faust.Table):  # type: ignore[misc]
+    """A Faust table of bytes whose changelog has a name of its own and whose sends can be waited for."""
+
+    def __init__(self, app: faust.App, *, name: str, changelog: str) -> None:
+        self._changelog_name = changelog
+        self._sent: list[FutureMessage] = []
+        raw: Any = bytes
+        super().__init__(app, name=name, key_type=raw, value_type=raw, options=dict(ROCKSDB_OPTIONS))
+
+    def _changelog_topic_name(self) -> str:
+        return self._changelog_name
+
+    def send_changelog(self, *args: Any, **kwargs: Any) -> FutureMessage:
+        """Send a row, and keep the future until ``taken`` is asked for it."""
+        future = super().send_changelog(*args, **kwargs)
+        self._sent.append(future)
+        return future
+
+    def taken(self) -> list[FutureMessage]:
+        """The futures of all rows sent since the last call."""
+        sent, self._sent = self._sent, []
+        return sent
+
+    def _on_changelog_sent(self, future: FutureMessage) -> None:
+        """Remember how much of the changelog the disk holds, but never past a record that is not ours.
+
+        Faust takes any acknowledged offset. Were another writer's record before it (a process that woke up after its
+        partition had moved), recovery would start behind that record and miss it for ever.
+        """
+        sent = future.result()
+        if sent.topic_partition.partition not in self.data._dbs:
+            return
+        held = self.data.persisted_offset(sent.topic_partition)
+        if sent.offset == (-1 if held is None else held) + 1:
+            self.data.set_persisted_offset(sent.topic_partition, sent.offset)
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
+        """Put recovered rows on disk, if their partition is still ours.
+
+        Faust hands over what it had read before a partition was revoked too; that would open the partition's store
+        again with rows missing.
+        """
+        ours = self.app.assignor.assigned_actives() | self.app.assignor.assigned_standbys()
+        super().apply_changelog_batch([event for event in batch if event.message.tp in ours])
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Forget on disk what another process writes from now on: a stale copy is worth less than a recovery."""
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+        for tp in revoked:
+            if tp.topic == self._changelog_name:
+                shutil.rmtree(self.data.partition_path(tp.partition), ignore_errors=True)
+
+    def view(self, partition: int) -> PartitionView:
+        """The rows of ``partition``, which must be assigned to this process."""
+        return PartitionView(self, partition)
+
+    def database(self, partition: int) -> Any:
+        """RocksDB's own object: the only one that can scan by prefix."""
+        return self.data._db_for_partition(partition)
+
+
+class PartitionView:
+    """TableView on RocksDB. Names the partition itself, where Faust would look up the event being processed."""
+
+    def __init__(self, table: ChangelogTable, partition: int) -> None:
+        self._table, self._partition = table, partition
+        self._database = table.database(partition)
+
+    def get(self, key: bytes) -> bytes | None:
+        value: bytes | None = self._database.get(key)
+        return value
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._table.send_changelog(self._partition, key, value)
+        self._database.put(key, value)
+
+    def delete(self, key: bytes) -> None:
+        self._table.send_changelog(self._partition, key, None, value_serializer="raw")
+        self._database.delete(key)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        rows = self._database.iteritems()
+        rows.seek(prefix)
+        for key, value in rows:
+            if not key.startswith(prefix):
+                return
+            yield key, value
+
+
+class StateDirectory:
+    """A directory of this process alone under ``root``, ``0``, ``1`` and so on: the first that no living process holds.
+
+    After a crash the next process takes it over and recovers only what its disk lacks.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._held = ExitStack()
+        self.path = Path()
+
+    def __enter__(self) -> Path:
+        number = 0
+        while not self._take(self._root / str(number)):
+            number += 1
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        # RocksDB closes with its last reference; until then its files are its own.
+        gc.collect()
+        self.touch()
+        self._held.close()
+
+    def touch(self) -> None:
+        """Say that the state is in use: what was not for ``STALE_SECONDS`` is not trusted again."""
+        (self.path / "lock").touch()
+
+    def _take(self, path: Path) -> bool:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / "lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return False
+        self.path = path
+        self._held.callback(lock.close)
+        if time.time() - (path / "lock").stat().st_mtime > STALE_SECONDS:
+            for child in path.iterdir():
+                if child.is_dir():
+                    shutil.rmtree(child)
+        self.touch()
+        return True

@@ -1,0 +1,140 @@
+"""CLIP on NVIDIA Triton, over HTTP with binary tensors (``tritonclient.http.aio``)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import numpy as np
+from tritonclient.http import InferInput, InferRequestedOutput
+from tritonclient.http.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from workers.config import SettingsError
+from workers.core.records import Unavailable
+from workers.domain.model_card import ModelCard
+from workers.domain.vectors import Array
+
+IMAGE_MODEL = "clip_image"
+TEXT_MODEL = "clip_text"
+MAX_BATCH = 32
+"""``max_batch_size`` of both models."""
+
+# Triton takes a model's requests one by one and batches what waits: a few in flight keep it busy, more only wait.
+_IN_FLIGHT = 4
+_BUSY_STATUSES = {"429", "500", "502", "503", "504"}
+# A model that is being loaded, or was unloaded, is told as a request's own fault (400); it comes back.
+_UNLOADED = ("is not ready", "unknown model", "is not found", "no available versions", "unavailable")
+
+T = TypeVar("T")
+
+
+class EncoderUnavailable(Unavailable):
+    """Triton is absent or busy, or its models are not loaded."""
+
+
+class EncoderRefused(Exception):
+    """Triton calls a request wrong: repeating it cannot help."""
+
+
+class WrongModel(SettingsError):
+    """Triton serves another model version than the model card's."""
+
+
+class TritonEncoder:
+    """Pictures and texts in, raw unit vectors out. Open it with ``async with``, which checks the served models."""
+
+    def __init__(self, url: str, card: ModelCard, seconds: float = 30.0) -> None:
+        """``url``: http://host:port of Triton; ``seconds``: longest wait for one request."""
+        parts = urlsplit(url)
+        self._address = parts.netloc + parts.path.rstrip("/")
+        self._tls = parts.scheme == "https"
+        self._card = card
+        self._seconds = seconds
+        self._slots = asyncio.Semaphore(_IN_FLIGHT)
+        self._client: Any = None
+
+    async def __aenter__(self) -> Self:
+        """Raises EncoderUnavailable where nobody serves, WrongModel where another model is served."""
+        self._client = InferenceServerClient(
+            self._address, ssl=self._tls, conn_limit=_IN_FLIGHT * 2, conn_timeout=self._seconds
+        )
+        try:
+            for model in (IMAGE_MODEL, TEXT_MODEL):
+                await self._check(model)
+        except BaseException:
+            await self._client.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    async def encode_images(self, pixels: Array) -> Array:
+        """uint8 (n, S, S, 3), RGB, resized and cropped as the card says; float32 (n, d) of unit length, uncentred."""
+        size = self._card.image.size
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
+            raise ValueError(f"pixels of {pixels.dtype} {pixels.shape} where uint8 (n, {size}, {size}, 3) is wanted")
+        return await self._encode(IMAGE_MODEL, "pixels", "UINT8", pixels)
+
+    async def encode_texts(self, texts: Sequence[str]) -> Array:
+        """n texts; float32 (n, d) of unit length, uncentred. Longer texts than the model's context are cut there."""
+        column = np.array([text.encode() for text in texts], dtype=np.object_).reshape(-1, 1)
+        return await self._encode(TEXT_MODEL, "text", "BYTES", column)
+
+    async def _encode(self, model: str, name: str, datatype: str, rows: Array) -> Array:
+        """Several requests of at most MAX_BATCH rows, side by side."""
+        if not len(rows):
+            return np.empty((0, self._card.dimensions), dtype=np.float32)
+        starts = range(0, len(rows), MAX_BATCH)
+        requests = (self._request(model, name, datatype, rows[start : start + MAX_BATCH]) for start in starts)
+        answers = await asyncio.gather(*requests, return_exceptions=True)
+        parts: list[Array] = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            parts.append(answer)
+        return np.concatenate(parts)
+
+    async def _request(self, model: str, name: str, datatype: str, rows: Array) -> Array:
+        tensor = InferInput(name, list(rows.shape), datatype)
+        tensor.set_data_from_numpy(rows, binary_data=True)
+        output = InferRequestedOutput("embedding", binary_data=True)
+        async with self._slots:
+            result = await _asked(model, self._client.infer(model, [tensor], outputs=[output]))
+        vectors = np.asarray(result.as_numpy("embedding"), dtype=np.float32)
+        if vectors.shape != (len(rows), self._card.dimensions):
+            raise EncoderRefused(f"{model} answered {vectors.shape} to {len(rows)} rows of {self._card.dimensions}")
+        return vectors
+
+    async def _check(self, model: str) -> None:
+        """The served model must be the card's: its vectors would be filed under the wrong version otherwise."""
+        config = await _asked(model, self._client.get_model_config(model))
+        served = config.get("parameters", {}).get("model_version", {}).get("string_value", "")
+        if served != self._card.model_version:
+            raise WrongModel(
+                f"{model} at {self._address} serves model version {served or '(none)'}, "
+                f"the model card says {self._card.model_version}"
+            )
+
+
+async def _asked(model: str, call: Awaitable[T]) -> T:
+    """The answer to a call; raises EncoderUnavailable where it may succeed later, EncoderRefused where it cannot."""
+    try:
+        return await call
+    except TimeoutError as error:
+        raise EncoderUnavailable(f"{model}: no answer in time") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise EncoderUnavailable(f"{model}: {type(error).__name__} {error}") from error
+    except InferenceServerException as error:
+        message = str(error.message())
+        busy = str(error.status()) in _BUSY_STATUSES or any(words in message.lower() for words in _UNLOADED)
+        if busy:
+            raise EncoderUnavailable(f"{model}: {message}") from error
+        raise EncoderRefused(f"{model}: {message}") from error

@@ -1,0 +1,78 @@
+"""Collections and aliases, made on the server as ``schemas/collections.yaml`` lists them."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from weaviate import WeaviateAsyncClient
+from weaviate.exceptions import UnexpectedStatusCodeError
+
+from workers.adapters.weaviate.errors import asked
+from workers.adapters.weaviate.names import alias_name, collection_name
+from workers.adapters.weaviate.schema import Collections, SchemaError, definition, differences
+
+_CREATION_SECONDS = 60.0
+_TAKEN = (409, 422)
+"""What Weaviate answers where the name exists: another process was faster."""
+
+
+async def ensure_collections(
+    client: WeaviateAsyncClient, listed: Collections, namespace: str, model_version: str, dimensions: int
+) -> list[str]:
+    """Create the collections and aliases that are missing; the names of those created.
+
+    An alias that points at another version stays: moving it is a cutover. Raises SchemaError naming each difference of
+    a collection that is there already, StoreUnavailable.
+    """
+    names = [collection_name(namespace, collection, model_version) for collection in listed.collections]
+    wanted = [
+        definition(name, spec, listed.vectors, model_version, dimensions)
+        for name, spec in zip(names, listed.collections.values(), strict=True)
+    ]
+    made = await asyncio.gather(*(_create_collection(client, each) for each in wanted))
+    wrong = [
+        f"{name}: {line}"
+        for name, each, is_new in zip(names, wanted, made, strict=True)
+        if not is_new
+        for line in differences(each, await _described(client, name))
+    ]
+    if wrong:
+        raise SchemaError("; ".join(wrong))
+    aliases = [alias_name(namespace, collection) for collection in listed.collections]
+    pointed = await asyncio.gather(*map(partial(_create_alias, client), aliases, names))
+    return [name for name, is_new in zip([*names, *aliases], [*made, *pointed], strict=True) if is_new]
+
+
+async def _described(client: WeaviateAsyncClient, name: str) -> dict[str, Any]:
+    found = await asked(client.collections.use(name).config.get(), f"the definition of {name}")
+    return found.to_dict()
+
+
+async def _create_collection(client: WeaviateAsyncClient, wanted: dict[str, Any]) -> bool:
+    name = wanted["class"]
+    if await asked(client.collections.exists(name), f"whether {name} exists"):
+        return False
+    try:
+        await asked(client.collections.create_from_dict(wanted), f"the creation of {name}", _CREATION_SECONDS)
+    except UnexpectedStatusCodeError as error:
+        if error.status_code in _TAKEN and await asked(client.collections.exists(name), f"whether {name} exists"):
+            return False
+        raise
+    return True
+
+
+async def _create_alias(client: WeaviateAsyncClient, alias: str, collection: str) -> bool:
+    if await asked(client.alias.exists(alias_name=alias), f"whether alias {alias} exists"):
+        return False
+    try:
+        call = client.alias.create(alias_name=alias, target_collection=collection)
+        await asked(call, f"the creation of alias {alias}", _CREATION_SECONDS)
+    except UnexpectedStatusCodeError as error:
+        if error.status_code in _TAKEN and await asked(
+            client.alias.exists(alias_name=alias), f"whether alias {alias} exists"
+        ):
+            return False
+        raise
+    return True

@@ -1,0 +1,170 @@
+"""The objects of one model version's collections: written whole, read exactly, removed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import numpy as np
+from weaviate import WeaviateAsyncClient
+from weaviate.classes.data import DataObject
+from weaviate.classes.query import Filter
+from weaviate.collections.classes.filters import FilterReturn
+from weaviate.exceptions import WeaviateInsertManyAllFailedError
+from weaviate.types import VECTORS
+
+from workers.adapters.weaviate.errors import StoreUnavailable, asked, is_for_later
+from workers.adapters.weaviate.names import collection_name
+from workers.domain.stored import PropertyValue, StoredObject
+
+T = TypeVar("T")
+
+_OBJECTS_PER_INSERT = 100
+_OBJECTS_PER_QUERY = 500
+_FOUND_AT_MOST = 10_000
+"""The server's own limit on the results of one query."""
+
+
+class ObjectStore:
+    """Implements ``workers.domain.stored.Store`` on the collections of one namespace and model version.
+
+    Writers give the ``dimensions`` of the model: an empty collection takes vectors of any width, even two in a batch.
+    Every call raises StoreUnavailable where the server is absent or busy; what was written before that stays.
+    """
+
+    def __init__(
+        self, client: WeaviateAsyncClient, namespace: str, model_version: str, dimensions: int | None = None
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._model_version = model_version
+        self._dimensions = dimensions
+
+    async def upsert(self, collection: str, objects: Sequence[StoredObject]) -> list[str | None]:
+        """Write whole objects; each one's own error, or None, in order. Of two with one id, the last is written.
+
+        A replaced object keeps nothing of what it was, its vectors included; with the byte-identical vector it keeps
+        its place in the index. Raises StoreUnavailable if any object failed for the server's reasons.
+        """
+        newest = {each.id: each for each in objects}
+        errors: dict[UUID, str | None] = {each.id: _own_error(each, self._dimensions) for each in newest.values()}
+        for chunk in _chunks([each for each in newest.values() if errors[each.id] is None], _OBJECTS_PER_INSERT):
+            errors.update(zip((each.id for each in chunk), await self._insert(collection, chunk), strict=True))
+        return [errors[each.id] for each in objects]
+
+    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
+        """The objects of these ids that there are. Vectors: float32, the bits that were written."""
+        found: dict[UUID, StoredObject] = {}
+        for chunk in _chunks(list(dict.fromkeys(ids)), _OBJECTS_PER_QUERY):
+            found |= await self._query(collection, Filter.by_id().contains_any(chunk), len(chunk), vectors)
+        return found
+
+    async def find(self, collection: str, field: str, values: Sequence[str]) -> dict[UUID, StoredObject]:
+        """The objects, without vectors, whose text property is one of these values exactly.
+
+        Raises OverflowError where one query would have to answer more than the server does.
+        """
+        found: dict[UUID, StoredObject] = {}
+        for chunk in _chunks(list(dict.fromkeys(values)), _OBJECTS_PER_QUERY):
+            answer = await self._query(collection, Filter.by_property(field).contains_any(chunk), _FOUND_AT_MOST)
+            if len(answer) == _FOUND_AT_MOST:
+                raise OverflowError(f"more than {_FOUND_AT_MOST} objects of {collection} have such a {field}")
+            found |= _exactly(answer, field, chunk)
+        return found
+
+    async def delete(self, collection: str, ids: Sequence[UUID]) -> None:
+        """Remove the objects of these ids; those that are not there are gone already."""
+        for chunk in _chunks(list(dict.fromkeys(ids)), _OBJECTS_PER_QUERY):
+            call = self._named(collection).data.delete_many(Filter.by_id().contains_any(chunk))
+            answer = await asked(call, f"a deletion in {collection}")
+            if answer.failed:
+                raise StoreUnavailable(f"{answer.failed} of {answer.matches} deletions in {collection} failed")
+
+    async def delete_where(
+        self, collection: str, field: str, value: str, *, at_least: Mapping[str, int] | None = None
+    ) -> int:
+        """Remove the objects whose text property is ``value`` exactly and whose numbers are ``at_least`` so.
+
+        How many those were.
+        """
+        conditions = [Filter.by_property(field).equal(value)]
+        conditions += [Filter.by_property(name).greater_or_equal(least) for name, least in (at_least or {}).items()]
+        removed = 0
+        while True:
+            found = await self._query(collection, Filter.all_of(conditions), _FOUND_AT_MOST)
+            exact = _exactly(found, field, [value])
+            await self.delete(collection, list(exact))
+            removed += len(exact)
+            if len(found) < _FOUND_AT_MOST:
+                return removed
+            if not exact:
+                raise OverflowError(f"more than {_FOUND_AT_MOST} objects of {collection} with a {field} like {value!r}")
+
+    async def _query(
+        self, collection: str, where: FilterReturn, limit: int, vectors: bool = False
+    ) -> dict[UUID, StoredObject]:
+        call = self._named(collection).query.fetch_objects(filters=where, limit=limit, include_vector=vectors)
+        answer = await asked(call, f"a query of {collection}")
+        return {
+            each.uuid: StoredObject(each.uuid, _written(each.properties), _vectors(each.vector))
+            for each in answer.objects
+        }
+
+    async def _insert(self, collection: str, chunk: Sequence[StoredObject]) -> list[str | None]:
+        objects = [
+            DataObject(properties=dict(each.properties), uuid=each.id, vector=cast("VECTORS", dict(each.vectors)))
+            for each in chunk
+        ]
+        try:
+            answer = await asked(self._named(collection).data.insert_many(objects), f"a write to {collection}")
+        except WeaviateInsertManyAllFailedError as error:
+            if is_for_later(error.message):
+                raise StoreUnavailable(f"{collection}: {error.message}") from error
+            if len(chunk) == 1:
+                return [error.message]
+            # The client tells only the set of errors where all failed: whose is whose shows one by one.
+            alone = await asyncio.gather(*(self._insert(collection, [each]) for each in chunk))
+            return [errors[0] for errors in alone]
+        errors = {index: each.message for index, each in answer.errors.items()}
+        for message in errors.values():
+            if is_for_later(message):
+                raise StoreUnavailable(f"{collection}: {message}")
+        return [errors.get(index) for index in range(len(chunk))]
+
+    def _named(self, collection: str) -> Any:
+        return self._client.collections.use(collection_name(self._namespace, collection, self._model_version))
+
+
+def _own_error(each: StoredObject, dimensions: int | None) -> str | None:
+    """What is wrong with an object that the server would take all the same."""
+    for name, vector in each.vectors.items():
+        if vector.shape != (dimensions or len(vector),):
+            return f"vector {name}: of shape {vector.shape}, not {dimensions} dimensions"
+        if not np.isfinite(vector).all() or not np.any(vector):
+            return f"vector {name}: not finite, or of no length"
+    for name, value in each.properties.items():
+        if isinstance(value, datetime) and value.tzinfo is None:
+            return f"property {name}: a time without an offset"
+    return None
+
+
+def _written(properties: Mapping[str, Any]) -> dict[str, PropertyValue]:
+    """Properties as they were written: the client fills in None for those that were not."""
+    return {name: value for name, value in properties.items() if value is not None}
+
+
+def _exactly(found: Mapping[UUID, StoredObject], field: str, values: Sequence[str]) -> dict[UUID, StoredObject]:
+    """The server compares text less the white space around it: asked for "a" it answers with "a " too."""
+    return {key: each for key, each in found.items() if each.properties.get(field) in values}
+
+
+def _vectors(vectors: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: np.asarray(vector, dtype=np.float32) for name, vector in vectors.items() if len(vector)}
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

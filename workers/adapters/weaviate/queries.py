@@ -1,0 +1,117 @@
+"""Questions to Weaviate: what is near a vector, what meets conditions, how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import weaviate
+from weaviate.classes.query import Filter, MetadataQuery
+
+from workers.adapters.weaviate.errors import StoreUnavailable, asked
+from workers.adapters.weaviate.names import alias_name, collection_name
+from workers.adapters.weaviate.objects import ObjectStore
+from workers.domain.queries import Condition, Found
+from workers.domain.stored import PropertyValue, StoredObject
+from workers.domain.vectors import Array
+
+POINTER = "Facet"
+"""The alias whose target says which model version is served."""
+MAX_RESULTS = 10_000
+"""The server's own limit for one answer (QUERY_MAXIMUM_RESULTS)."""
+
+
+class WeaviateIndex:
+    """Implements ``workers.domain.queries.Index`` on the collections of one model version in one namespace."""
+
+    def __init__(self, client: weaviate.WeaviateAsyncClient, namespace: str, model_version: str) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._model_version = model_version
+        self._store = ObjectStore(client, namespace, model_version)
+
+    async def served_model(self) -> str:
+        """The model version behind the alias ``Facet``; StoreUnavailable where there is no such alias yet."""
+        name = alias_name(self._namespace, POINTER)
+        alias = await asked(self._client.alias.get(alias_name=name), f"Weaviate's alias {name}")
+        if alias is None:
+            raise StoreUnavailable(f"Weaviate has no alias {name}")
+        return alias.collection.removeprefix(f"{name}_")
+
+    async def near(
+        self, collection: str, vector: Array, *, limit: int, conditions: Sequence[Condition] = (), vectors: bool = False
+    ) -> list[Found]:
+        """The objects nearest to a vector (d,) among those that meet every condition, nearest first."""
+        query = self._collection(collection).query.near_vector(
+            near_vector=np.asarray(vector, dtype=np.float32).tolist(),
+            filters=to_filter(conditions),
+            limit=min(limit, MAX_RESULTS),
+            include_vector=vectors,
+            return_metadata=MetadataQuery(distance=True),
+        )
+        answer = await asked(query, f"{collection} near a vector")
+        return [Found(_stored(each), 1.0 - float(each.metadata.distance or 0.0)) for each in answer.objects]
+
+    async def matching(
+        self, collection: str, conditions: Sequence[Condition], *, limit: int, vectors: bool = False
+    ) -> list[StoredObject]:
+        """Objects that meet every condition, in no order."""
+        query = self._collection(collection).query.fetch_objects(
+            filters=to_filter(conditions), limit=min(limit, MAX_RESULTS), include_vector=vectors
+        )
+        answer = await asked(query, f"{collection} by conditions")
+        return [_stored(each) for each in answer.objects]
+
+    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
+        """The objects of these ids that there are."""
+        return await self._store.fetch(collection, ids, vectors) if ids else {}
+
+    async def count(self, collection: str, conditions: Sequence[Condition] = ()) -> int:
+        """How many objects meet every condition."""
+        query = self._collection(collection).aggregate.over_all(filters=to_filter(conditions), total_count=True)
+        answer = await asked(query, f"{collection} counted")
+        return int(answer.total_count or 0)
+
+    def _collection(self, collection: str) -> Any:
+        return self._client.collections.use(collection_name(self._namespace, collection, self._model_version))
+
+
+def to_filter(conditions: Sequence[Condition]) -> Any:
+    """Weaviate's filter that holds where all conditions do; None for no condition."""
+    filters = [_filter(condition) for condition in conditions]
+    return Filter.all_of(filters) if filters else None
+
+
+def _filter(condition: Condition) -> Any:
+    value: Any = list(condition.value) if isinstance(condition.value, tuple) else condition.value
+    on = Filter.by_property(condition.property)
+    match condition.relation:
+        case "equal":
+            return on.equal(value)
+        case "any_of":
+            return on.contains_any(value)
+        case "none_of":
+            return Filter.not_(on.contains_any(value))
+        case "at_least":
+            return on.greater_or_equal(value)
+        case "at_most":
+            return on.less_or_equal(value)
+
+
+def _stored(found: Any) -> StoredObject:
+    vectors: Mapping[str, Any] = found.vector or {}
+    return StoredObject(
+        id=UUID(str(found.uuid)),
+        properties={name: _value(value) for name, value in found.properties.items() if value is not None},
+        vectors={name: np.asarray(values, dtype=np.float32) for name, values in vectors.items()},
+    )
+
+
+def _value(value: Any) -> PropertyValue:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    known: PropertyValue = value
+    return known

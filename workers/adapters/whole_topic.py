@@ -1,0 +1,86 @@
+"""Topics read whole and followed by confluent-kafka, without a group: every process sees every partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from workers.adapters.kafka import START_SECONDS, KafkaFailed, KafkaUnavailable
+from workers.config import Settings
+from workers.core.records import InRecord, Position
+
+_NO_GROUP = "streamscout-whole-topic"
+"""librdkafka wants a group's name even where nobody joins one; nothing is ever committed under it."""
+
+
+class WholeTopics:
+    """All partitions of some topics (full names), from their beginnings. One thread uses it.
+
+    Raises KafkaUnavailable at construction where no broker answers or a topic is missing.
+    """
+
+    def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
+        settings.required("kafka_bootstrap")
+        self._topic_ids: dict[str, str] = {}
+        partitions = self._describe(str(settings.kafka_bootstrap), topics)
+        self._behind = {(one.topic, one.partition) for one in partitions}
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "group.id": _NO_GROUP,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                # A topic may be compacted under us: what is gone there was newer elsewhere.
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 100,
+            }
+        )
+        self._consumer.assign(partitions)
+
+    def poll(self, seconds: float) -> InRecord | None:
+        """The next record, or None within ``seconds``. An absent broker is waited for; raises KafkaFailed for good."""
+        message = self._consumer.poll(seconds)
+        if message is None:
+            return None
+        topic, partition = str(message.topic()), int(message.partition() or 0)
+        error = message.error()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:
+                self._behind.discard((topic, partition))
+            elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise KafkaFailed(error.str())
+            return None
+        return InRecord(
+            Position(topic, partition, int(message.offset() or 0), self._topic_ids[topic]),
+            message.key(),
+            message.value(),
+            tuple(message.headers() or ()),
+            message.timestamp()[1],
+        )
+
+    def caught_up(self) -> bool:
+        """Whether the end of every partition was reached once."""
+        return not self._behind
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._consumer.close()
+
+    def _describe(self, bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        futures = admin.describe_topics(TopicCollection(list(topics)), request_timeout=START_SECONDS)
+        partitions = []
+        for topic, future in futures.items():
+            try:
+                description = future.result(START_SECONDS + 1)
+            except (KafkaException, TimeoutError) as error:
+                raise KafkaUnavailable(f"topic {topic}: {error}") from error
+            self._topic_ids[topic] = str(description.topic_id)
+            partitions += [
+                TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(len(description.partitions))
+            ]
+        return partitions

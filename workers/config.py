@@ -1,0 +1,150 @@
+"""Settings: the only reader of the environment.
+
+Every setting is ``STREAMSCOUT_<NAME>``. Addresses that are not set come from what ``streamscout up`` wrote to
+``<data_dir>/stack.json``. A wrong setting stops the start with its name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+STACK_FILE = "stack.json"
+ADDRESSES = ("kafka_bootstrap", "schema_registry_url", "weaviate_url", "weaviate_grpc", "triton_url")
+
+
+def _absolute(path: Path) -> Path:
+    """Workers are started elsewhere than the command that starts them: a relative path would name another folder."""
+    return path.expanduser().resolve()
+
+
+Directory = Annotated[Path, AfterValidator(_absolute)]
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong."""
+
+
+class Settings(BaseSettings):
+    """Frozen, printed at start with secrets masked. The comment above each group says who reads it."""
+
+    model_config = SettingsConfigDict(env_prefix="STREAMSCOUT_", frozen=True, extra="ignore", validate_default=True)
+
+    # Servers: an address given here is used as it is, and `up` never starts that server.
+    kafka_bootstrap: str | None = Field(None, description="Kafka's bootstrap servers, host:port[,host:port]")
+    schema_registry_url: str | None = Field(
+        None, description="Confluent-compatible registry; without one, values are JSON"
+    )
+    weaviate_url: str | None = Field(None, description="Weaviate's REST address, http://host:port")
+    weaviate_grpc: str | None = Field(None, description="Weaviate's gRPC address, host:port")
+    triton_url: str | None = Field(None, description="Triton's HTTP address, http://host:port")
+
+    # Where things lie.
+    data_dir: Directory = Field(Path(".streamscout"), description="State of the local stack and of the workers")
+    cache_dir: Directory = Field(
+        Path.home() / ".cache" / "streamscout", description="Servers' programs, shared by checkouts"
+    )
+    model_repository: Directory = Field(
+        REPOSITORY / "triton_models", description="Triton's model repository and its card"
+    )
+    schemas_dir: Directory = Field(REPOSITORY / "schemas", description="Topics, collections and Avro schemas")
+    namespace: Annotated[str, Field(pattern=r"^([a-z][a-z0-9]{0,30})?$")] = Field(
+        "", description="Prefix of topics, groups and collections, so that environments can share servers"
+    )
+
+    # The consumer loop: every worker that reads with confluent-kafka.
+    batch_size: int = Field(32, ge=1, le=1000, description="Items in a batch at most")
+    batch_seconds: float = Field(0.02, gt=0, le=10, description="Longest wait for a batch, from its first item")
+    queue_size: int = Field(256, ge=1, description="Items fetched ahead at most")
+    batches_in_flight: int = Field(2, ge=1, le=64, description="Batches handled at once at most")
+    session_timeout_ms: int = Field(10_000, ge=1000, description="Kafka's session timeout; a lease is half of it")
+    shutdown_seconds: float = Field(20.0, gt=0, description="Deadline shared by revocation and shutdown")
+    retry_seconds: float = Field(1.0, gt=0, description="First pause after a busy or absent server")
+    retry_max_seconds: float = Field(15.0, gt=0, description="Longest pause after a busy or absent server")
+
+    # Media: the embedder and the match API.
+    media_root: Directory | None = Field(None, description="The one directory from which file URLs may be read")
+    media_max_bytes: int = Field(20_000_000, ge=1024, description="Bytes of one picture at most")
+    media_max_pixels: int = Field(50_000_000, ge=4096, description="Pixels of one picture at most")
+    media_seconds: float = Field(10.0, gt=0, description="Time for one download at most")
+    media_concurrency: int = Field(16, ge=1, description="Downloads at once at most")
+    media_attempts: int = Field(3, ge=1, description="Attempts at a post whose pictures a busy host withholds")
+    media_private_hosts: bool = Field(False, description="Whether pictures may come from private and loopback hosts")
+
+    # Creators: the fold (shared/representation.md).
+    fold_facets: int = Field(8, ge=1, le=64, description="Facets of a creator at most (K)")
+    fold_join: float = Field(0.20, ge=-1, le=1, description="Cosine from which a post joins a facet")
+    fold_half_life_days: float = Field(60.0, gt=0, description="Half-life of a post's weight")
+    fold_window: int = Field(256, ge=2, description="Posts in half a window (P)")
+    fold_caption: float = Field(0.5, ge=0, le=1, description="Weight of the caption against the visuals")
+    landmark: datetime = Field(
+        datetime(2024, 1, 1, tzinfo=UTC), description="Landmark of all forward decay; never change"
+    )
+
+    # Outcomes and matching.
+    signal_half_life_days: float = Field(90.0, gt=0, description="Half-life of an outcome's weight")
+    share_temperature: float = Field(0.12, gt=0, description="Temperature of the share-weighted score")
+    facet_min_share: float = Field(0.02, ge=0, lt=1, description="Facets under this share are not searchable")
+    prior_clicks_per_impression: float = Field(0.01, gt=0, lt=1, description="Mean of the constant prior on clicks")
+    prior_conversions_per_click: float = Field(
+        0.02, gt=0, lt=1, description="Mean of the constant prior on conversions"
+    )
+    prior_strength: float = Field(5000.0, gt=0, description="Weight of the constant prior, in impressions")
+
+    # Every process.
+    api_host: str = Field("127.0.0.1", description="Address of the match API")
+    api_port: int = Field(0, ge=0, le=65535, description="Port of the match API; 0 takes a free one")
+    health_host: str = Field("127.0.0.1", description="Address of a worker's health and metrics")
+    health_port: int = Field(0, ge=0, le=65535, description="Port of a worker's health and metrics; 0 takes a free one")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged")
+    log_json: bool = Field(False, description="Log as JSON lines")
+    weaviate_api_key: SecretStr | None = Field(None, description="Weaviate's API key")
+
+    def required(self, *names: str) -> None:
+        """Raise SettingsError naming each of ``names`` that is not set."""
+        missing = [f"STREAMSCOUT_{name.upper()}" for name in names if getattr(self, name) is None]
+        if missing:
+            raise SettingsError(f"not set: {', '.join(missing)} (set it, or run `streamscout up`)")
+
+    def masked(self) -> dict[str, Any]:
+        """Every setting as printed at start: secrets as stars."""
+        return self.model_dump(mode="json")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the arguments, then the environment, then what ``up`` wrote. Raises SettingsError."""
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        lines = [f"STREAMSCOUT_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("; ".join(lines)) from error
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith("STREAMSCOUT_") and name.removeprefix("STREAMSCOUT_").lower() not in Settings.model_fields
+    )
+    if unknown:
+        raise SettingsError(f"unknown settings: {', '.join(unknown)}")
+    stack = settings.data_dir / STACK_FILE
+    if not stack.exists():
+        return settings
+    known = json.loads(stack.read_text()).get("addresses", {})
+    filled = {name: known[name] for name in ADDRESSES if getattr(settings, name) is None and name in known}
+    return settings.model_copy(update=filled)
+
+
+def child_environment(settings: Settings, **extra: str) -> dict[str, str]:
+    """The environment for a child process: this one, with ``settings`` as STREAMSCOUT_ variables, and ``extra``."""
+    own = {
+        f"STREAMSCOUT_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name in settings.model_fields_set
+        if (value := getattr(settings, name)) is not None
+    }
+    return {**os.environ, **own, **extra}

@@ -1,0 +1,1 @@
+"""The loop and its laws: batches, verdicts, offsets, leases, dead letters. Knows no client library."""

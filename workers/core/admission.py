@@ -1,0 +1,61 @@
+"""What a record is, before it joins a batch (law 1): an item, or a verdict at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable
+from typing import Any
+
+from workers.core.batch import Partition, Waiting
+from workers.core.dead_letters import rekeyed
+from workers.core.records import Dead, Done, InRecord, InvalidEvent, Item
+from workers.core.wire import Wire
+from workers.domain.events import Event
+from workers.domain.partitioning import partition_of
+from workers.domain.reasons import Reason
+
+
+class Admission:
+    """``partitions`` tells how many a topic has; ``again`` is the topic that misplaced events go round through."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        accepted: Collection[type[Event]],
+        partitions: Callable[[str], int],
+        again: str,
+        serial_key: Callable[[Item[Any]], Hashable] | None,
+        tombstones: bool,
+    ) -> None:
+        self._wire, self._accepted, self._partitions, self._again = wire, accepted, partitions, again
+        self._serial_key, self._tombstones = serial_key, tombstones
+        self._sequence = 0
+
+    def admit(self, partition: Partition, record: InRecord, now: float) -> Waiting:
+        """Dead if it is no event, forwarded if it lies where it does not belong. May raise Unavailable."""
+        item: Item[Any] = Item(None, record)
+        verdict: Done | Dead | None
+        key: Hashable = record.key or partition.name
+        try:
+            if record.key is not None and self._tombstones and self._wire.is_tombstone(record):
+                verdict = self._misplaced(record.key, record)
+            else:
+                item = Item(self._wire.event(record, self._accepted), record)
+                verdict = self._misplaced(item.event.key().encode(), record)
+        except InvalidEvent as error:
+            verdict = Dead(error.reason, error.detail)
+        if verdict is None and self._serial_key is not None:
+            key = self._serial_key(item)
+        partition.offsets.read(record.position.offset)
+        self._sequence += 1
+        return Waiting(item, partition, self._sequence, now, key, verdict)
+
+    def _misplaced(self, key: bytes, record: InRecord) -> Done | Dead | None:
+        """What belongs under another key or on another partition goes round once, and is dead if wrong there too."""
+        position = record.position
+        belongs = partition_of(key, self._partitions(position.topic))
+        if record.key == key and belongs == position.partition:
+            return None
+        if position.topic != self._again:
+            return Done((rekeyed(record, self._again, key),))
+        name = key.decode("utf-8", "replace")
+        return Dead(Reason.KEY_MISMATCH, f"{name!r} belongs on partition {belongs} under its own key")

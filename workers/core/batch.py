@@ -1,0 +1,92 @@
+"""Which items go to the handler next, and in what order. Pure: time comes as an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.core.offsets import Offsets
+from workers.core.records import Dead, Done, Item, TopicPartition
+
+
+@dataclass(slots=True)
+class Partition:
+    """An assigned partition, ``ours`` until revoked. A new assignment is a new object: what is late cannot touch it."""
+
+    name: TopicPartition
+    ours: bool = True
+    offsets: Offsets = field(default_factory=Offsets)
+    blocked_until: float = 0.0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An item in memory. ``verdict`` is known where the handler has nothing to say: undecodable, or on a wrong key."""
+
+    item: Item[Any]
+    partition: Partition
+    sequence: int
+    arrived: float
+    key: Hashable
+    verdict: Done | Dead | None = None
+
+
+class Queue:
+    """Items in the order of arrival. Of one ``key``, none is taken while an earlier one waits or is in flight.
+
+    With ``exclusive``, items of one key never share a batch either. Items of a blocked partition wait and count for
+    nothing, so that one slow partition holds no other.
+    """
+
+    def __init__(self, size: int, seconds: float, exclusive: bool) -> None:
+        self._size, self._seconds, self._exclusive = size, seconds, exclusive
+        self._waiting: list[Waiting] = []
+        self._in_flight: dict[Hashable, int] = {}
+
+    def put(self, items: Iterable[Waiting]) -> None:
+        """Add what arrived, or comes again: it goes back to where it stood."""
+        self._waiting = sorted([*self._waiting, *(w for w in items if w.partition.ours)], key=lambda w: w.sequence)
+
+    def ready(self, now: float) -> int:
+        """How many items are not held by a blocked partition."""
+        return sum(waiting.partition.blocked_until <= now for waiting in self._waiting)
+
+    def take(self, now: float) -> list[Waiting]:
+        """The next batch: full, or its first item has waited long enough; else nothing."""
+        batch: list[Waiting] = []
+        keys = set(self._in_flight)
+        for waiting in self._waiting:
+            if len(batch) == self._size:
+                break
+            if waiting.partition.blocked_until <= now and waiting.key not in keys:
+                batch.append(waiting)
+            if self._exclusive or not batch or batch[-1] is not waiting:
+                keys.add(waiting.key)
+        if not batch or (len(batch) < self._size and now < batch[0].arrived + self._seconds):
+            return []
+        taken = {waiting.sequence for waiting in batch}
+        self._waiting = [waiting for waiting in self._waiting if waiting.sequence not in taken]
+        for waiting in batch:
+            self._in_flight[waiting.key] = self._in_flight.get(waiting.key, 0) + 1
+        return batch
+
+    def landed(self, batch: Iterable[Waiting]) -> None:
+        """A batch that was taken is no longer in flight."""
+        for waiting in batch:
+            self._in_flight[waiting.key] -= 1
+            if not self._in_flight[waiting.key]:
+                del self._in_flight[waiting.key]
+
+    def forget(self) -> None:
+        """Drop the items of partitions that are no longer ours."""
+        self._waiting = [waiting for waiting in self._waiting if waiting.partition.ours]
+
+    def due(self, now: float) -> float | None:
+        """Seconds until the next item is due, if any waits: its batch closes or its partition opens."""
+        free = (w for w in self._waiting if w.key not in self._in_flight)
+        return min((max(w.arrived + self._seconds, w.partition.blocked_until) - now for w in free), default=None)
+
+    def __len__(self) -> int:
+        return len(self._waiting)

@@ -1,0 +1,135 @@
+"""The one thread that polls. It fetches, pauses, commits and answers rebalances; it never sleeps and never decodes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from threading import Event, Thread
+
+import structlog
+
+from workers.core.batch import Partition
+from workers.core.clock import Clock
+from workers.core.lease import Lease
+from workers.core.records import Consumer, InRecord, TopicPartition
+
+log = structlog.get_logger()
+POLL_SECONDS = 0.05
+COMMIT_SECONDS = 0.5
+
+
+class Fetcher:
+    """Owns the assignment. Hands over in ``records``, in order, twice ``capacity`` at most.
+
+    ``wake`` tells the loop that some came. The loop sets ``room`` when it took some, and ``blocked``: partitions that
+    wait for a server. ``release(seconds)`` makes it finish, or else drop, what is in flight of partitions that are no
+    longer ``ours``. ``ended`` ends when the thread does, with what it died of.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        lease: Lease,
+        clock: Clock,
+        capacity: int,
+        seconds: float,
+        wake: Callable[[], None],
+        release: Callable[[float], None],
+    ) -> None:
+        self._consumer, self._lease, self._clock, self._capacity = consumer, lease, clock, capacity
+        self._seconds, self._wake, self._release = seconds, wake, release
+        self._stop = Event()
+        self._paused: frozenset[TopicPartition] = frozenset()
+        self.records: deque[tuple[Partition, InRecord]] = deque()
+        self.partitions: Mapping[TopicPartition, Partition] = {}
+        self.blocked: Collection[TopicPartition] = ()
+        self.room = Event()
+        self.draining = False
+        self.joined = False
+        self.polled_at = clock.monotonic()
+        self.ended: Future[None] = Future()
+
+    def start(self, topics: Sequence[str]) -> None:
+        """Join the group on a thread of its own."""
+        Thread(target=self._run, args=(topics,), name="poll", daemon=True).start()
+
+    def stop(self) -> None:
+        """Commit and leave the group; ``ended`` says when."""
+        self._stop.set()
+
+    def _run(self, topics: Sequence[str]) -> None:
+        try:
+            try:
+                self._consumer.subscribe(topics, self)
+                self._poll_until_stopped()
+            finally:
+                self._consumer.close()
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the loop looks at ``ended``
+            self.ended.set_exception(error)
+        else:
+            self.ended.set_result(None)
+
+    def _poll_until_stopped(self) -> None:
+        commit_at = self._clock.monotonic() + COMMIT_SECONDS
+        while not self._stop.is_set():
+            self._pause()
+            if len(self.records) >= self._capacity:
+                self.room.clear()
+                self.room.wait(POLL_SECONDS if len(self.records) >= self._capacity else 0)
+            record = self._consumer.poll(POLL_SECONDS)
+            self._lease.renew(self._consumer.silence())
+            self.polled_at = self._clock.monotonic()
+            if record is not None:
+                self.records.append((self.partitions[record.position.topic, record.position.partition], record))
+                self._wake()
+            if self.polled_at >= commit_at:
+                commit_at = self.polled_at + COMMIT_SECONDS
+                self._commit(self.partitions.values(), wait=False)
+
+    def _pause(self) -> None:
+        """The loop pauses what waits for a server. Back-pressure pauses all, until half of the capacity is free.
+
+        That is the last means, for a loop that takes little for long: a pause costs what was fetched ahead, and half a
+        second. Before it, a full hand-over slows the thread to one record each POLL_SECONDS.
+        """
+        assigned = frozenset(self.partitions)
+        full = len(self.records) >= (2 * self._capacity if self._paused < assigned else (self._capacity + 1) // 2)
+        wanted = assigned if full or self.draining else assigned.intersection(self.blocked)
+        if more := wanted - self._paused:
+            self._consumer.pause(more)
+        if fewer := (self._paused & assigned) - wanted:
+            self._consumer.resume(fewer)
+        self._paused = wanted
+
+    def _commit(self, partitions: Iterable[Partition], wait: bool) -> None:
+        offsets = {p.name: p.offsets.committable for p in partitions if p.offsets.committable is not None}
+        if offsets and self._lease.valid():
+            self._consumer.commit(offsets, wait)
+
+    # The assignment, told by the consumer inside poll and close.
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """A pause ends with the assignment it was for."""
+        log.info("partitions assigned", count=len(partitions))
+        self._paused -= frozenset(partitions)
+        self.partitions = {**self.partitions, **{name: Partition(name) for name in partitions}}
+        self.joined = True
+
+    def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Finish what is in flight, commit the prefix, forget the rest. Nothing renews the lease meanwhile."""
+        self._leave(partitions, min(self._seconds, 0.8 * self._lease.remaining()), commit=True)
+
+    def lost(self, partitions: Collection[TopicPartition]) -> None:
+        """They may have another owner already: what is in flight is dropped, nothing is committed."""
+        self._leave(partitions, 0.0, commit=False)
+
+    def _leave(self, partitions: Collection[TopicPartition], seconds: float, commit: bool) -> None:
+        log.info("partitions revoked" if commit else "partitions lost", count=len(partitions))
+        gone = [self.partitions[name] for name in partitions if name in self.partitions]
+        for partition in gone:
+            partition.ours = False
+        self._release(seconds)
+        if commit:
+            self._commit(gone, wait=True)
+        self.partitions = {name: partition for name, partition in self.partitions.items() if partition.ours}

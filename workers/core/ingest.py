@@ -1,0 +1,85 @@
+"""Events from outside onto Kafka: what ``streamscout publish`` and the HTTP calls share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from workers.core.records import OutRecord, ProduceFailed, Producer
+from workers.core.wire import Wire
+from workers.domain.events import Event
+from workers.domain.ids import published_id
+from workers.domain.parse import canonical_data, parse_event
+from workers.domain.reasons import FieldError, InvalidEvent, Reason
+
+_ID_LENGTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """``accepted``: CloudEvents ids that the broker has acknowledged, in input order; the rest by index of the input.
+
+    ``errors``: what is wrong with an item. ``undelivered``: why an item that is right was not acknowledged.
+    """
+
+    accepted: tuple[str, ...]
+    errors: Mapping[int, InvalidEvent]
+    undelivered: Mapping[int, str]
+
+
+def admit(topic: str, raw: object) -> tuple[str, Event]:
+    """The CloudEvents id and the event of one item. Raises InvalidEvent.
+
+    Without an ``id`` of its own an item is named after its content, so that a repeat is the same CloudEvent.
+    """
+    event = parse_event(topic, raw)
+    given = raw.get("id") if isinstance(raw, Mapping) else None
+    if given is None:
+        return str(published_id(topic, event.type_name(), canonical_data(event))), event
+    if not isinstance(given, str) or not 0 < len(given) <= _ID_LENGTH or not given.isprintable():
+        message = f"must be a printable text of 1 to {_ID_LENGTH} characters, or left out"
+        raise InvalidEvent(Reason.INVALID_EVENT, f"id: {message}", (FieldError("id", message),))
+    return given, event
+
+
+def ingest(
+    topic: str,
+    raws: Iterable[object],
+    wire: Wire,
+    producer: Producer,
+    *,
+    strict: bool = False,
+    time: datetime | None = None,
+    seconds: float = 30.0,
+) -> IngestReport:
+    """Validate JSON objects for ``topic`` and write the good ones; blocks until acknowledged, ``seconds`` at most.
+
+    ``strict``: nothing is written if any item is wrong. Raises RegistryUnavailable before anything is written.
+    """
+    ready: dict[int, tuple[str, OutRecord]] = {}
+    errors: dict[int, InvalidEvent] = {}
+    now = time or datetime.now(UTC)
+    for index, raw in enumerate(raws):
+        try:
+            name, event = admit(topic, raw)
+            ready[index] = name, wire.record(topic, event, id=name, time=now)
+        except InvalidEvent as error:
+            errors[index] = error
+    if strict and errors:
+        return IngestReport((), errors, {})
+    sent = {index: producer.send(record) for index, (_, record) in ready.items()}
+    producer.flush(seconds)
+    unacknowledged = wait(sent.values(), timeout=0.1).not_done
+    undelivered = {}
+    for index, future in sent.items():
+        if future in unacknowledged:
+            undelivered[index] = f"not acknowledged within {seconds:g} s"
+            continue
+        try:
+            future.result()
+        except ProduceFailed as error:
+            undelivered[index] = str(error)
+    accepted = tuple(name for index, (name, _) in ready.items() if index not in undelivered)
+    return IngestReport(accepted, errors, undelivered)

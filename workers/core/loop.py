@@ -1,0 +1,301 @@
+"""The consumer loop and its laws.
+
+A batch goes through three steps in this order: the handler stores; outputs and dead letters are written and
+acknowledged; its offsets are settled. The polling thread commits the contiguous prefix of what is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Generic
+
+import structlog
+
+from workers.config import Settings
+from workers.core import metrics
+from workers.core.admission import Admission
+from workers.core.batch import Queue, Waiting
+from workers.core.clock import Clock, SystemClock
+from workers.core.dead_letters import dead_letter
+from workers.core.fetch import Fetcher
+from workers.core.lease import Lease, LeaseExpired
+from workers.core.records import (
+    Consumer,
+    Dead,
+    Done,
+    EventT,
+    Handler,
+    Health,
+    Item,
+    Later,
+    OutRecord,
+    Producer,
+    TopicPartition,
+    Unavailable,
+    Verdict,
+)
+from workers.core.wire import Wire, source_time
+from workers.domain.events import Event
+from workers.domain.topics import topic_name
+
+log = structlog.get_logger()
+TICK_SECONDS = 0.1
+STALLED_SECONDS = 120.0
+LEAVE_SECONDS = 5.0
+
+
+class DeadlinePassed(Exception):
+    """A batch, or Kafka, did not let go in time. What is not committed is done again."""
+
+
+class Loop(Generic[EventT]):
+    """Reads ``topics`` and ``<worker>.rekeyed`` (names without namespace) as group ``worker`` and drives ``handler``.
+
+    ``serial_key``: items for which it is equal never share a batch, nor are two of them in flight; without it items
+    of one Kafka key share a batch in order, but are never in flight in two. With ``tombstones`` a record without
+    a value goes to the handler, as an item whose event is None; else it is dead.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        topics: Sequence[str],
+        *,
+        consumer: Consumer,
+        producer: Producer,
+        wire: Wire,
+        accepted: Collection[type[Event]],
+        handler: Handler[EventT],
+        settings: Settings,
+        lease: Lease,
+        clock: Clock | None = None,
+        serial_key: Callable[[Item[EventT]], Hashable] | None = None,
+        tombstones: bool = False,
+    ) -> None:
+        self._worker, self._settings, self._clock = worker, settings, clock or SystemClock()
+        self._consumer, self._producer, self._handler, self._lease = consumer, producer, handler, lease
+        self._dead, again = (topic_name(settings.namespace, f"{worker}.{kind}") for kind in ("dead", "rekeyed"))
+        self._topics = [*(topic_name(settings.namespace, topic) for topic in topics), again]
+        self._admission = Admission(wire, accepted, consumer.partitions, again, serial_key, tombstones)
+        self._queue = Queue(settings.batch_size, settings.batch_seconds, exclusive=serial_key is not None)
+        self._room = max(settings.batch_size, settings.queue_size // 2)
+        self._in_flight: dict[asyncio.Task[None], list[Waiting]] = {}
+        self._observed: set[TopicPartition] = set()
+        self._decode_after = self._observe_after = 0.0
+        self._moved_at = self._clock.monotonic()
+        self._stopping, self._wake = asyncio.Event(), asyncio.Event()
+        patience, release = settings.shutdown_seconds, self._release_from_thread
+        self._fetcher = Fetcher(consumer, lease, self._clock, self._room, patience, self._wake_up, release)
+
+    # The story.
+
+    async def run(self) -> None:
+        """Until ``stop``: fetch, batch, handle, settle; then drain, commit and leave. Raises what ended it."""
+        self._asyncio = asyncio.get_running_loop()
+        self._fetcher.start(self._topics)
+        try:
+            while not self._stopping.is_set():
+                self._reap()
+                self._take_in()
+                self._launch()
+                await self._news()
+            self._fetcher.draining = True
+            await self._finish(list(self._in_flight), self._settings.shutdown_seconds)
+        finally:
+            self._fetcher.stop()
+            await self._finish(list(self._in_flight), 0.0)
+            await asyncio.wait([asyncio.wrap_future(self._fetcher.ended)], timeout=LEAVE_SECONDS)
+        self._reap()
+        if not self._fetcher.ended.done():
+            raise DeadlinePassed(f"Kafka did not take the last commit within {LEAVE_SECONDS:g} s")
+
+    def stop(self) -> None:
+        """End ``run`` in good order. On the loop's own thread, as a signal handler is."""
+        self._stopping.set()
+        self._wake.set()
+
+    def _take_in(self) -> None:
+        """Decode what was fetched, each record alone (law 1), as far as there is room."""
+        now = self._clock.monotonic()
+        arrived: list[Waiting] = []
+        room = self._room - self._queue.ready(now)
+        while self._fetcher.records and len(arrived) < room and now >= self._decode_after:
+            partition, record = self._fetcher.records[0]
+            try:
+                if partition.ours:
+                    arrived.append(self._admission.admit(partition, record, now))
+            except Unavailable as error:
+                log.warning("cannot decode yet", reason=str(error))
+                self._decode_after = now + self._settings.retry_seconds
+            else:
+                self._fetcher.records.popleft()
+        self._queue.put(arrived)
+        self._fetcher.room.set()
+
+    def _launch(self) -> None:
+        """Start batches, so that fetching and decoding overlap with what the handler waits for."""
+        now = self._clock.monotonic()
+        while self._free() and (batch := self._queue.take(now)):
+            self._in_flight[asyncio.create_task(self._run_batch(batch))] = batch
+        self._fetcher.blocked = {p.name for p in self._fetcher.partitions.values() if p.blocked_until > now}
+        if now >= self._observe_after:
+            self._observe_after = now + 1.0
+            self._observe()
+
+    def _free(self) -> bool:
+        return len(self._in_flight) < self._settings.batches_in_flight and self._lease.valid()
+
+    async def _news(self) -> None:
+        """Wait until something arrived, ended or fell due."""
+        due = self._queue.due(self._clock.monotonic()) if self._free() else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TICK_SECONDS if due is None else min(TICK_SECONDS, max(due, 0.001))):
+                await self._wake.wait()
+        self._wake.clear()
+
+    # A batch: store, outputs, offsets (law 3).
+
+    async def _run_batch(self, batch: list[Waiting]) -> None:
+        try:
+            verdicts = await self._handle(batch)
+            await self._write(batch, verdicts)
+            self._settle(batch, verdicts)
+        except LeaseExpired as error:
+            log.warning("batch dropped", worker=self._worker, items=len(batch), reason=str(error))
+            self._queue.put(batch)
+        except asyncio.CancelledError:
+            self._queue.put(batch)
+            raise
+        finally:
+            self._queue.landed(batch)
+            self._wake.set()
+
+    async def _handle(self, batch: list[Waiting]) -> list[Verdict]:
+        """The handler stores and answers. What follows a ``Later`` of its own key comes later too."""
+        items = [waiting.item for waiting in batch if waiting.verdict is None]
+        answers = iter(await self._ask(items) if items else ())
+        verdicts: list[Verdict] = []
+        held: dict[Hashable, Later] = {}
+        for waiting in batch:
+            verdict = held.get(waiting.key, waiting.verdict or next(answers))
+            if isinstance(verdict, Later):
+                held[waiting.key] = verdict
+            verdicts.append(verdict)
+        return verdicts
+
+    async def _ask(self, items: list[Item[EventT]]) -> Sequence[Verdict]:
+        self._lease.check()
+        metrics.BATCH_ITEMS.labels(self._worker).observe(len(items))
+        with metrics.stage(self._worker, "handle"):
+            try:
+                answers = await self._handler.handle(items)
+            except Unavailable as error:
+                return [Later(0.0, f"{type(error).__name__}: {error}")] * len(items)
+        if len(answers) != len(items):
+            raise RuntimeError(f"{len(answers)} verdicts for {len(items)} items: the handler must give one each")
+        return answers
+
+    async def _write(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
+        """Outputs and dead letters, all acknowledged. ProduceFailed escapes and ends the process, uncommitted."""
+        self._lease.check()
+        records = list(self._outputs(batch, verdicts))
+        with metrics.stage(self._worker, "outputs"):
+            await asyncio.gather(*[asyncio.wrap_future(self._producer.send(record)) for record in records])
+        for record in records:
+            metrics.OUTPUTS.labels(self._worker, record.topic).inc()
+
+    def _outputs(self, batch: list[Waiting], verdicts: list[Verdict]) -> Iterator[OutRecord]:
+        for waiting, verdict in zip(batch, verdicts, strict=True):
+            item = waiting.item
+            if isinstance(verdict, Done):
+                yield from verdict.outputs
+            elif isinstance(verdict, Dead):
+                yield dead_letter(item.record, verdict, self._dead, self._worker, item.attempts, self._clock.now())
+
+    def _settle(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
+        """Dealt with, or again after a pause: of its partition only, and in the order it had."""
+        now = self._clock.monotonic()
+        for waiting, verdict in zip(batch, verdicts, strict=True):
+            if isinstance(verdict, Later):
+                self._postpone(waiting, verdict, now)
+            else:
+                waiting.partition.offsets.settle(waiting.item.record.position.offset)
+            self._count(waiting, verdict)
+        self._queue.put(w for w, verdict in zip(batch, verdicts, strict=True) if isinstance(verdict, Later))
+
+    def _postpone(self, waiting: Waiting, verdict: Later, now: float) -> None:
+        backoff = self._settings.retry_seconds * 2.0 ** min(waiting.item.attempts, 30)
+        until = now + max(verdict.seconds, min(backoff, self._settings.retry_max_seconds))
+        waiting.item = replace(waiting.item, attempts=waiting.item.attempts + 1)
+        partition = waiting.partition
+        if until > partition.blocked_until:
+            partition.blocked_until, partition.reason = until, verdict.reason
+
+    # Ending and losing partitions.
+
+    def _reap(self) -> None:
+        """Forget batches that ended; raise what one of them, or the polling thread, died of (law 7)."""
+        ended = [task for task in self._in_flight if task.done()]
+        if ended or not self._in_flight:
+            self._moved_at = self._clock.monotonic()
+        for task in ended:
+            del self._in_flight[task]
+            if not task.cancelled():
+                task.result()
+        if self._fetcher.ended.done():
+            self._fetcher.ended.result()
+
+    async def _finish(self, tasks: list[asyncio.Task[None]], seconds: float) -> None:
+        """Batches end within ``seconds``, or are cancelled. Raises DeadlinePassed for a handler that goes on."""
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late and (await asyncio.wait(late, timeout=LEAVE_SECONDS))[1]:
+                raise DeadlinePassed("the handler goes on after it was cancelled")
+
+    async def _release(self, seconds: float) -> None:
+        """Let what is in flight of partitions that are not ours any more end within ``seconds``; forget the rest."""
+        self._queue.forget()
+        await self._finish([t for t, b in self._in_flight.items() if any(not w.partition.ours for w in b)], seconds)
+
+    def _release_from_thread(self, seconds: float) -> None:
+        asyncio.run_coroutine_threadsafe(self._release(seconds), self._asyncio).result()
+
+    def _wake_up(self) -> None:
+        """From any thread; one signal is enough until the loop looks."""
+        if not self._wake.is_set():
+            self._asyncio.call_soon_threadsafe(self._wake.set)
+
+    # What others see.
+
+    def health(self) -> Health:
+        """Live while both threads move; ready from the first assignment until the end."""
+        now = self._clock.monotonic()
+        still = now - min(self._fetcher.polled_at, self._moved_at)
+        ended = self._stopping.is_set() or self._fetcher.ended.done()
+        blocked = [p for p in self._fetcher.partitions.values() if p.blocked_until > now]
+        detail = {f"{topic}/{number} waits": p.reason for p in blocked for topic, number in [p.name]}
+        return Health(still < STALLED_SECONDS, self._fetcher.joined and not ended, detail)
+
+    def _count(self, waiting: Waiting, verdict: Verdict) -> None:
+        misplaced = isinstance(verdict, Done) and verdict is waiting.verdict
+        metrics.EVENTS.labels(self._worker, "misplaced" if misplaced else type(verdict).__name__.lower()).inc()
+        if isinstance(verdict, Dead):
+            metrics.DEAD_LETTERS.labels(self._worker, verdict.reason).inc()
+        elif isinstance(verdict, Done) and not misplaced:
+            age = self._clock.now().timestamp() - int(source_time(waiting.item.record)) / 1000
+            metrics.FRESHNESS_SECONDS.labels(self._worker).observe(max(0.0, age))
+
+    def _observe(self) -> None:
+        metrics.QUEUE_ITEMS.labels(self._worker).set(len(self._queue) + len(self._fetcher.records))
+        metrics.PAUSED_PARTITIONS.labels(self._worker).set(len(self._fetcher.blocked))
+        for name, partition in self._fetcher.partitions.items():
+            if (lag := self._consumer.lag(name, partition.offsets.committable)) is not None:
+                metrics.LAG.labels(self._worker, *name).set(lag)
+        for name in self._observed - self._fetcher.partitions.keys():
+            metrics.LAG.remove(self._worker, *name)
+        self._observed = set(self._fetcher.partitions)

@@ -1,0 +1,158 @@
+"""What goes in and out of the loop: records of a topic, items, verdicts; and the ports behind which servers stand."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from workers.domain.reasons import InvalidEvent as InvalidEvent
+
+Headers = tuple[tuple[str, bytes], ...]
+TopicPartition = tuple[str, int]
+EventT = TypeVar("EventT")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record lies. ``topic_id`` is Kafka's own id of the topic, which a re-created topic does not share."""
+
+    topic: str
+    partition: int
+    offset: int
+    topic_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What Kafka knows of a topic: its id, which a re-created topic does not share, and its number of partitions."""
+
+    id: str
+    partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class InRecord:
+    """A record as it was read: bytes, key and headers untouched. ``timestamp_ms`` is Kafka's."""
+
+    position: Position
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutRecord:
+    """A record to be written. Without ``partition`` the key decides (murmur2, as Java's clients do)."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Generic[EventT]):
+    """A decoded event and the record it came from; ``attempts`` counts how often it was answered ``Later``."""
+
+    event: EventT
+    record: InRecord
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The item is dealt with; ``outputs`` are written, and acknowledged, before its offset is committed."""
+
+    outputs: tuple[OutRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now: a server is busy or gone. The partition is paused and the item comes again after ``seconds``."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Never: the item goes to the dead-letter topic. ``reason`` is a code of the closed list, ``detail`` says where."""
+
+    reason: str
+    detail: str
+
+
+Verdict = Done | Later | Dead
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What ``/livez`` and ``/readyz`` answer from."""
+
+    live: bool
+    ready: bool
+    detail: dict[str, str] = field(default_factory=dict)
+
+
+class Producer(Protocol):
+    """Writes records. A future ends when the broker has acknowledged, or raises ``ProduceFailed``."""
+
+    def send(self, record: OutRecord) -> Future[None]: ...
+
+    def flush(self, seconds: float) -> None: ...
+
+
+class ProduceFailed(Exception):
+    """The broker did not acknowledge a record."""
+
+
+class Unavailable(Exception):
+    """A server is gone or busy. From a handler it is ``Later`` for the whole batch; at start it ends the process."""
+
+
+class Listener(Protocol):
+    """Told of every change of the assignment, on the polling thread, before it takes effect."""
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None: ...
+
+    def revoked(self, partitions: Collection[TopicPartition]) -> None: ...
+
+    def lost(self, partitions: Collection[TopicPartition]) -> None: ...
+
+
+class Consumer(Protocol):
+    """Reads topics as a member of a group. One thread calls all of it; ``partitions`` and ``lag`` may any thread ask.
+
+    ``subscribe`` raises ``Unavailable`` when no broker answers or a topic is missing. ``poll`` waits ``seconds`` at
+    most. ``silence`` is how many seconds ago the group last confirmed this member. ``commit`` may be repeated: only
+    what is news is sent, and with ``wait`` it is acknowledged on return. ``lag`` counts from the offset that is
+    ``settled`` (None: nothing since it was assigned) to the partition's end; None while the end is unknown.
+    """
+
+    def subscribe(self, topics: Sequence[str], listener: Listener) -> None: ...
+
+    def partitions(self, topic: str) -> int: ...
+
+    def poll(self, seconds: float) -> InRecord | None: ...
+
+    def silence(self) -> float: ...
+
+    def pause(self, partitions: Collection[TopicPartition]) -> None: ...
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None: ...
+
+    def commit(self, offsets: Mapping[TopicPartition, int], wait: bool) -> None: ...
+
+    def lag(self, partition: TopicPartition, settled: int | None) -> int | None: ...
+
+    def close(self) -> None: ...
+
+
+class Handler(Protocol[EventT]):
+    """A worker's part: one verdict per item, in the items' order. Runs on the loop's asyncio thread."""
+
+    def handle(self, batch: Sequence[Item[EventT]]) -> Awaitable[Sequence[Verdict]]: ...

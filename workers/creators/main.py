@@ -1,0 +1,71 @@
+"""Wires the creators worker: settings, the model's card, the wire, and Faust."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import structlog
+
+from workers.adapters.kafka import topic_facts
+from workers.adapters.registry import build_codec
+from workers.adapters.tables import KeyedWorker
+from workers.config import Settings
+from workers.core.logs import configure_logging
+from workers.core.process import UNREACHABLE
+from workers.core.records import Item, OutRecord, Unavailable
+from workers.core.wire import SOURCE_TIME, Wire, source_time
+from workers.creators.facets import FoldSettings
+from workers.creators.worker import ACCEPTED, Creators
+from workers.domain.events import CreatorUpdated, Event
+from workers.domain.model_card import load_model_card
+from workers.domain.topics import topic_name
+
+log = structlog.get_logger()
+NAME = "creators"
+READS, WRITES = "embeddings", "creators"
+OWN = (f"{NAME}.rekeyed", f"{NAME}.dead", f"{NAME}.changelog")
+
+
+def fold_settings(settings: Settings, model_version: str, dimensions: int) -> FoldSettings:
+    """The fold's constants for one model."""
+    return FoldSettings(
+        model_version=model_version,
+        dimensions=dimensions,
+        facets=settings.fold_facets,
+        join=settings.fold_join,
+        half_life_days=settings.fold_half_life_days,
+        window=settings.fold_window,
+        caption_weight=settings.fold_caption,
+        landmark=settings.landmark,
+    )
+
+
+class WireEmitter:
+    """Records for ``creators``; an update carries the time of its source record on."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def updated(self, item: Item[Event], update: CreatorUpdated, event_id: UUID) -> OutRecord:
+        extensions = {SOURCE_TIME: source_time(item.record)}
+        return self._wire.record(WRITES, update, id=str(event_id), time=datetime.now(UTC), extensions=extensions)
+
+    def erased(self, creator_id: str) -> OutRecord:
+        return self._wire.tombstone(WRITES, creator_id)
+
+
+def run(settings: Settings) -> int:
+    """Run until SIGTERM: 0 after a clean stop, 3 when a server cannot be reached at start, 4 when a law ended it."""
+    configure_logging(settings)
+    settings.required("kafka_bootstrap")
+    card = load_model_card(settings.model_repository)
+    try:
+        wire = Wire(build_codec(settings), f"/streamscout/{NAME}", settings.namespace)
+        names = [topic_name(settings.namespace, name) for name in (READS, WRITES, *OWN)]
+        facts = topic_facts(settings, names)
+    except Unavailable as error:
+        log.error("a server cannot be reached", worker=NAME, reason=str(error))  # noqa: TRY400 - it says it all
+        return UNREACHABLE
+    handler = Creators(fold_settings(settings, card.model_version, card.dimensions), WireEmitter(wire))
+    return KeyedWorker(settings, NAME, (READS,), ACCEPTED, handler=handler, wire=wire, facts=facts).run()

@@ -1,0 +1,190 @@
+"""Facts about a creator, one table row each: posts, the profile, and whether the creator is erased.
+
+A row is a fact with a revision; of two rows of the same thing the newer stays, whichever came first, so that the set of
+rows is a function of the set of events. Everything else about a creator is computed from these rows.
+
+Keys: ``creator_id \\0 kind [post_id]``. Ids hold no control characters, so no creator's prefix runs into another's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import orjson
+
+from workers.domain.events import Event, PostEmbedded, PostRetracted, Profile, ProfileEmbedded
+from workers.domain.parse import canonical_data
+from workers.domain.vectors import Array, from_bytes, unit
+
+POST = b"p"
+PROFILE = b"i"
+STANDING = b"s"
+
+_FORMAT = 1
+_POST = struct.Struct("<BBQq8s")
+_STANDING = struct.Struct("<BBq")
+_REMOVED, _VECTOR = 1, 2
+_STORED = np.dtype("<f2")
+
+
+@dataclass(frozen=True, slots=True)
+class PostRow:
+    """A post of a creator.
+
+    A removed post keeps its revision alone: a removal may arrive before its publication, and then there is no date to
+    keep. ``published_ms`` is Unix time; ``x`` the post's vector, float16 of shape (d,), None where there is nothing to
+    embed; ``tie`` decides between two publications of equal revision.
+    """
+
+    revision: int
+    removed: bool = False
+    published_ms: int = 0
+    tie: bytes = bytes(8)
+    x: Array | None = None
+
+    def rank(self) -> tuple[int, bool, bytes]:
+        """Of two rows of one post the greater rank stays: newer revision, then removal, then the greater hash."""
+        return (self.revision, self.removed, self.tie)
+
+    def encode(self) -> bytes:
+        flags = (_REMOVED if self.removed else 0) | (_VECTOR if self.x is not None else 0)
+        head = _POST.pack(_FORMAT, flags, self.revision, self.published_ms, self.tie)
+        return head if self.x is None else head + np.ascontiguousarray(self.x, dtype=_STORED).tobytes()
+
+    @classmethod
+    def decode(cls, data: bytes) -> PostRow:
+        """Raises ValueError for bytes that no ``encode`` made."""
+        if len(data) < _POST.size or data[0] != _FORMAT:
+            raise ValueError(f"not a post's row: {data[:32].hex()}")
+        _, flags, revision, published_ms, tie = _POST.unpack_from(data)
+        x = np.frombuffer(data, dtype=_STORED, offset=_POST.size) if flags & _VECTOR else None
+        return cls(revision, bool(flags & _REMOVED), published_ms, tie, x)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRow:
+    """A creator's profile as it was last said; ``bio`` is the bio's vector as it goes over the wire."""
+
+    revision: int
+    tie: bytes
+    profile: Profile
+    bio: bytes | None = None
+
+    def rank(self) -> tuple[int, bytes]:
+        return (self.revision, self.tie)
+
+    def encode(self) -> bytes:
+        body = {
+            "format": _FORMAT,
+            "revision": self.revision,
+            "tie": self.tie.hex(),
+            "profile": self.profile.model_dump(mode="json"),
+            "bio": None if self.bio is None else self.bio.hex(),
+        }
+        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
+    @classmethod
+    def decode(cls, data: bytes) -> ProfileRow:
+        """Raises ValueError for bytes that no ``encode`` made."""
+        body = orjson.loads(data)
+        if body.get("format") != _FORMAT:
+            raise ValueError(f"not a profile's row: {data[:80]!r}")
+        bio = None if body["bio"] is None else bytes.fromhex(body["bio"])
+        profile = Profile.model_validate_json(orjson.dumps(body["profile"]))
+        return cls(body["revision"], bytes.fromhex(body["tie"]), profile, bio)
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRow:
+    """Whether the creator is erased, and by a request of when (Unix milliseconds). At one moment an erasure wins."""
+
+    at_ms: int
+    erased: bool
+
+    def rank(self) -> tuple[int, bool]:
+        return (self.at_ms, self.erased)
+
+    def encode(self) -> bytes:
+        return _STANDING.pack(_FORMAT, self.erased, self.at_ms)
+
+    @classmethod
+    def decode(cls, data: bytes) -> StandingRow:
+        """Raises ValueError for bytes that no ``encode`` made."""
+        if len(data) != _STANDING.size or data[0] != _FORMAT:
+            raise ValueError(f"not a standing's row: {data[:32].hex()}")
+        _, erased, at_ms = _STANDING.unpack(data)
+        return cls(at_ms, bool(erased))
+
+
+RowT = TypeVar("RowT", PostRow, ProfileRow, StandingRow)
+
+
+def newer(old: RowT | None, new: RowT) -> RowT:
+    """The row that stays (law 6). Where both say the same, the old one, so that a replay is seen as one."""
+    return new if old is None or new.rank() > old.rank() else old
+
+
+def post_row(event: PostEmbedded | PostRetracted, caption_weight: float, dimensions: int) -> PostRow:
+    """The fact that ``event`` states: x = unit((1-a)·visual + a·caption), or the one there is.
+
+    Raises ValueError for a vector of another size, not finite, or of no length.
+    """
+    if isinstance(event, PostRetracted):
+        return PostRow(event.revision, removed=True)
+    published_ms = round(event.published_at.timestamp() * 1000)
+    # The embedder's own tie-break travels with the event: both must let the same publication win.
+    order = bytes.fromhex(event.event_hash[:16]) if event.event_hash else tie(event)
+    return PostRow(event.revision, False, published_ms, order, _item(event, caption_weight, dimensions))
+
+
+def profile_row(event: ProfileEmbedded, dimensions: int) -> ProfileRow:
+    """The fact that ``event`` states. Raises ValueError for a bio's vector of another size or not finite."""
+    if event.bio is not None:
+        from_bytes(event.bio, dimensions)
+    return ProfileRow(event.revision, tie(event), event.profile, event.bio)
+
+
+def tie(event: Event) -> bytes:
+    """8 bytes of the SHA-256 of the event's canonical data: sorted JSON, so the same for Avro and for JSON."""
+    return hashlib.sha256(canonical_data(event)).digest()[:8]
+
+
+def creator_prefix(creator_id: str) -> bytes:
+    """What the keys of all rows of a creator begin with."""
+    return creator_id.encode() + b"\0"
+
+
+def post_key(creator_id: str, post_id: str) -> bytes:
+    return creator_prefix(creator_id) + POST + post_id.encode()
+
+
+def profile_key(creator_id: str) -> bytes:
+    return creator_prefix(creator_id) + PROFILE
+
+
+def standing_key(creator_id: str) -> bytes:
+    return creator_prefix(creator_id) + STANDING
+
+
+def row_hash(key: bytes, value: bytes) -> int:
+    """One row's part in the hash of a set of rows, 128 bits; the set's is their xor."""
+    return int.from_bytes(hashlib.sha256(len(key).to_bytes(4, "big") + key + value).digest()[:16], "big")
+
+
+def _item(event: PostEmbedded, caption_weight: float, dimensions: int) -> Array | None:
+    parts = [
+        (weight, from_bytes(data, dimensions).astype(np.float64))
+        for weight, data in ((1.0 - caption_weight, event.visual), (caption_weight, event.caption))
+        if data is not None
+    ]
+    if not parts:
+        return None
+    if len(parts) == 1:
+        return unit(parts[0][1]).astype(_STORED)
+    blended = parts[0][0] * parts[0][1] + parts[1][0] * parts[1][1]
+    # A picture and a caption that cancel out say nothing together; that is a post without a vector, not a bad event.
+    return unit(blended).astype(_STORED) if blended.any() else None

@@ -1,0 +1,58 @@
+"""From a fold to the public event about a creator."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+from workers.creators.facets import Facet, FoldSettings
+from workers.creators.fold import Fold
+from workers.domain.events import CreatorUpdated
+from workers.domain.events import Facet as PublishedFacet
+from workers.domain.ids import STREAMSCOUT, facet_id
+from workers.domain.vectors import to_bytes, unit
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def creator_updated(fold: Fold, settings: FoldSettings) -> CreatorUpdated:
+    """The event: facets by share, greatest first, exact vectors; a share is W over the sum of all W."""
+    total = sum(facet.weight for facet in fold.facets)
+    facets = sorted(
+        (_published(fold.creator_id, facet, total, settings.model_version) for facet in fold.facets),
+        key=lambda facet: (-facet.share, facet.facet_id),
+    )
+    moving = fold.recency is not None and bool(fold.recency.any())
+    return CreatorUpdated(
+        creator_id=fold.creator_id,
+        revision=fold.revision,
+        model_version=settings.model_version,
+        posts=fold.live,
+        facets=tuple(facets),
+        recency_mean=to_bytes(unit(fold.recency)) if fold.recency is not None and moving else None,
+        bio=fold.profile.bio if fold.profile else None,
+        profile=fold.profile.profile if fold.profile else None,
+        last_published_at=_time(fold.newest[0]) if fold.newest else None,
+    )
+
+
+def update_id(fold: Fold, model_version: str) -> UUID:
+    """The event's id: a function of the set of rows, so that a copy published again is known as one."""
+    return uuid5(
+        STREAMSCOUT, "\x1f".join(("creator-updated", fold.creator_id, model_version, f"{fold.rows_hash:032x}"))
+    )
+
+
+def _published(creator_id: str, facet: Facet, total: float, model_version: str) -> PublishedFacet:
+    return PublishedFacet(
+        facet_id=str(facet_id(creator_id, facet.opened_by, model_version)),
+        share=min(1.0, facet.weight / total),
+        posts=len(facet.post_ids),
+        vector=to_bytes(facet.centre()),
+        exemplar_post_id=facet.exemplar,
+        last_at=_time(facet.last_ms),
+    )
+
+
+def _time(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)

@@ -1,0 +1,177 @@
+"""Embeddings in; one CreatorUpdated for each out. At least once; the same set of events, the same creator."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Protocol
+from uuid import UUID
+
+from workers.core.records import Dead, Item, OutRecord
+from workers.creators.facets import FoldSettings
+from workers.creators.fold import Fold, fold_rows, read_rows, with_new_post, with_profile
+from workers.creators.rows import (
+    PostRow,
+    ProfileRow,
+    StandingRow,
+    creator_prefix,
+    newer,
+    post_key,
+    post_row,
+    profile_key,
+    profile_row,
+    standing_key,
+)
+from workers.creators.updates import creator_updated, update_id
+from workers.domain.events import (
+    CreatorErased,
+    CreatorReinstated,
+    CreatorUpdated,
+    Event,
+    PostEmbedded,
+    PostRetracted,
+    ProfileEmbedded,
+)
+from workers.domain.reasons import Reason
+
+ACCEPTED: tuple[type[Event], ...] = (PostEmbedded, PostRetracted, ProfileEmbedded, CreatorErased, CreatorReinstated)
+
+VECTORS_CACHED = 100_000
+"""Posts whose vectors are held in memory at most, over all creators: about 1 KB each at 512 dimensions."""
+
+
+class Table(Protocol):
+    """The rows of the event's partition."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def put(self, key: bytes, value: bytes) -> None: ...
+
+    def delete(self, key: bytes) -> None: ...
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]: ...
+
+
+class Emitter(Protocol):
+    """Makes the records for the topic ``creators``."""
+
+    def updated(self, item: Item[Event], update: CreatorUpdated, event_id: UUID) -> OutRecord:
+        """The update that ``item`` led to; ``event_id`` becomes its CloudEvents id."""
+        ...
+
+    def erased(self, creator_id: str) -> OutRecord:
+        """The tombstone."""
+        ...
+
+
+class Creators:
+    """Keeps facts in the table, and folds in a bounded cache: a creator's rows are scanned at the first touch."""
+
+    def __init__(self, settings: FoldSettings, emitter: Emitter, cached: int = VECTORS_CACHED) -> None:
+        self._settings, self._emitter, self._most = settings, emitter, cached
+        self._folds: OrderedDict[str, Fold] = OrderedDict()
+        self._held = 0
+
+    def forget(self) -> None:
+        """Drop the cache: partitions were taken away, and another process may write their rows."""
+        self._folds.clear()
+        self._held = 0
+
+    def handle(self, item: Item[Event], table: Table) -> list[OutRecord] | Dead:
+        """The creator as it is with this event, published; its row is written whether it is news or not (law 8).
+
+        Events of an erased creator change nothing and lead to nothing, until the creator is reinstated.
+        """
+        event = item.event
+        if isinstance(event, CreatorErased | CreatorReinstated):
+            return self._stand(event, table)
+        if not isinstance(event, PostEmbedded | PostRetracted | ProfileEmbedded):
+            return Dead(Reason.UNEXPECTED_TYPE, f"creators does not read {type(event).__name__}")
+        if event.model_version != self._settings.model_version:
+            ours = self._settings.model_version
+            return Dead(Reason.WRONG_MODEL_VERSION, f"vectors of {event.model_version}; this process handles {ours}")
+        if self._erased(event.creator_id, table):
+            return []
+        try:
+            row = self._row(event)
+        except ValueError as error:
+            return Dead(Reason.INVALID_EVENT, str(error))
+        if isinstance(row, ProfileRow):
+            fold = self._with_profile(event.creator_id, row, table)
+        else:
+            assert not isinstance(event, ProfileEmbedded)
+            fold = self._with_post(event.creator_id, event.post_id, row, table)
+        update = creator_updated(fold, self._settings)
+        return [self._emitter.updated(item, update, update_id(fold, self._settings.model_version))]
+
+    def _row(self, event: PostEmbedded | PostRetracted | ProfileEmbedded) -> PostRow | ProfileRow:
+        """The fact that the event states. Raises ValueError for a vector of no use."""
+        if isinstance(event, ProfileEmbedded):
+            return profile_row(event, self._settings.dimensions)
+        return post_row(event, self._settings.caption_weight, self._settings.dimensions)
+
+    def _with_post(self, creator_id: str, post_id: str, row: PostRow, table: Table) -> Fold:
+        key = post_key(creator_id, post_id)
+        stored = table.get(key)
+        old = None if stored is None else PostRow.decode(stored)
+        stays = newer(old, row)
+        fold = self._fold(creator_id, table)
+        table.put(key, stays.encode())
+        if stays is old:
+            return fold
+        grown = with_new_post(fold, post_id, stays, self._settings) if old is None else None
+        return self._cache(grown or self._folded(creator_id, table))
+
+    def _with_profile(self, creator_id: str, row: ProfileRow, table: Table) -> Fold:
+        key = profile_key(creator_id)
+        stored = table.get(key)
+        old = None if stored is None else ProfileRow.decode(stored)
+        stays = newer(old, row)
+        fold = self._fold(creator_id, table)
+        table.put(key, stays.encode())
+        return fold if stays is old else self._cache(with_profile(fold, stays))
+
+    def _stand(self, event: CreatorErased | CreatorReinstated, table: Table) -> list[OutRecord]:
+        """Erase: every row but one goes, and the creator's last event. Reinstate: what comes from here on counts."""
+        creator_id = event.creator_id
+        said = StandingRow(round(event.requested_at.timestamp() * 1000), isinstance(event, CreatorErased))
+        stored = table.get(standing_key(creator_id))
+        stays = newer(None if stored is None else StandingRow.decode(stored), said)
+        table.put(standing_key(creator_id), stays.encode())
+        if not stays.erased:
+            return []
+        for key, _ in list(table.scan(creator_prefix(creator_id))):
+            if key != standing_key(creator_id):
+                table.delete(key)
+        self._drop(creator_id)
+        return [self._emitter.erased(creator_id)]
+
+    def _erased(self, creator_id: str, table: Table) -> bool:
+        stored = table.get(standing_key(creator_id))
+        return stored is not None and StandingRow.decode(stored).erased
+
+    # The cache.
+
+    def _fold(self, creator_id: str, table: Table) -> Fold:
+        fold = self._folds.get(creator_id)
+        if fold is None:
+            return self._cache(self._folded(creator_id, table))
+        self._folds.move_to_end(creator_id)
+        return fold
+
+    def _folded(self, creator_id: str, table: Table) -> Fold:
+        rows = read_rows(creator_id, table.scan(creator_prefix(creator_id)))
+        return fold_rows(creator_id, rows, self._settings)
+
+    def _cache(self, fold: Fold) -> Fold:
+        self._drop(fold.creator_id)
+        self._folds[fold.creator_id] = fold
+        self._held += fold.folded + 1
+        while self._held > self._most and len(self._folds) > 1:
+            self._drop(next(iter(self._folds)))
+        return fold
+
+    def _drop(self, creator_id: str) -> None:
+        fold = self._folds.pop(creator_id, None)
+        if fold is not None:
+            self._held -= fold.folded + 1

@@ -1,0 +1,49 @@
+"""What the embedder says: vectors of posts and profiles, under one model version."""
+
+from __future__ import annotations
+
+from workers.domain.events.envelope import Event
+from workers.domain.events.profiles import Profile
+from workers.domain.fields import ContentHash, Identifier, ModelVersion, Revision, Timestamp, Vector
+
+
+class PostEmbedded(Event):
+    """A post's vectors: ``visual`` is the unit mean of its centred visual vectors, ``caption`` the centred caption's.
+
+    A post with neither (nothing to embed) is announced too: it counts as a post. ``event_hash`` (hexadecimal) is of the
+    publication's canonical data: of two publications of one revision the greater wins, everywhere alike.
+    """
+
+    key_field = "creator_id"
+
+    post_id: Identifier
+    creator_id: Identifier
+    revision: Revision
+    published_at: Timestamp
+    model_version: ModelVersion
+    visual: Vector | None = None
+    caption: Vector | None = None
+    event_hash: ContentHash | None = None
+
+
+class PostRetracted(Event):
+    """A post's vectors are gone."""
+
+    key_field = "creator_id"
+
+    post_id: Identifier
+    creator_id: Identifier
+    revision: Revision
+    model_version: ModelVersion
+
+
+class ProfileEmbedded(Event):
+    """A creator's whole profile, with a vector of the bio where there is one."""
+
+    key_field = "creator_id"
+
+    creator_id: Identifier
+    revision: Revision
+    model_version: ModelVersion
+    profile: Profile
+    bio: Vector | None = None

@@ -1,0 +1,79 @@
+"""The flat fields by which briefs filter creators: derived from a profile, copied to every object of a creator.
+
+What a profile does not say has no field, so that no filter on it holds: unknown is neither rewarded nor let through.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from workers.domain.events import Audience, Profile
+from workers.domain.stored import PropertyValue
+
+GENDERS: Final = ("women", "men", "other")
+AGES: Final = ("13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+")
+"""The bands in which the platforms report ages. Shares under any other label are kept in ``audience_json`` alone."""
+
+AUDIENCE_PROPERTIES: Final[Mapping[tuple[str, str], str]] = {
+    **{("gender", label): f"audience_gender_{label}" for label in GENDERS},
+    **{("age", label): f"audience_age_{label.replace('-', '_').replace('+', '_plus')}" for label in AGES},
+}
+"""The property of a share by kind (``gender``, ``age``) and label: ``("age", "18-24")`` is ``audience_age_18_24``."""
+
+FILTER_FIELDS: Final = (
+    "platforms",
+    "language",
+    "country",
+    "category",
+    "followers",
+    "engagement",
+    "price_amount",
+    "price_currency",
+    "exclusive_brands",
+    "last_published_at",
+    *AUDIENCE_PROPERTIES.values(),
+    "audience_json",
+    "safety_json",
+)
+"""Every field there may be, as ``schemas/collections.yaml`` lists them."""
+
+
+def filter_fields(
+    profile: Profile | None, last_published_at: datetime | None = None, safety: Mapping[str, float] | None = None
+) -> dict[str, PropertyValue]:
+    """The fields of a creator; those of which nothing is known are left out."""
+    fields: dict[str, PropertyValue | None] = {"last_published_at": last_published_at}
+    if profile is not None:
+        fields |= {
+            "platforms": list(profile.platforms),
+            "language": profile.language,
+            "country": profile.country,
+            "category": profile.category,
+            "followers": profile.followers,
+            "engagement": profile.engagement,
+            "price_amount": profile.price.amount if profile.price else None,
+            "price_currency": profile.price.currency if profile.price else None,
+            "exclusive_brands": list(profile.exclusive_brands),
+        }
+        fields |= _audience_fields(profile.audience) if profile.audience else {}
+    if safety:
+        fields["safety_json"] = canonical_json(dict(safety))
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def canonical_json(value: Any) -> str:
+    """JSON as a function of the value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _audience_fields(audience: Audience) -> dict[str, PropertyValue]:
+    fields: dict[str, PropertyValue] = {
+        name: share
+        for (kind, label), name in AUDIENCE_PROPERTIES.items()
+        if (share := getattr(audience, kind).get(label)) is not None
+    }
+    fields["audience_json"] = canonical_json(audience.model_dump(mode="json"))
+    return fields

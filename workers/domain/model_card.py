@@ -1,0 +1,91 @@
+"""The model card: what every worker must know of the model that Triton serves (``model.json`` beside its folders)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+CARD_FILE = "model.json"
+
+
+class ModelCardError(ValueError):
+    """The model card cannot be read, or is not one."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImageInput(_Part):
+    """How a picture becomes pixels, as open_clip's own preprocessing does it; the model itself applies mean and std."""
+
+    size: Annotated[int, Field(ge=16, le=1024)]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    resize_mode: Literal["shortest", "longest", "squash"] = "shortest"
+    crop: Literal["center"] = "center"
+    fill: Annotated[int, Field(ge=0, le=255)] = 0
+
+
+class TextInput(_Part):
+    """``context_length`` in tokens, start and end included; ``tokenizer`` is a path beside the card."""
+
+    context_length: Annotated[int, Field(ge=3, le=4096)]
+    tokenizer: str
+
+
+class CentringMeans(_Part):
+    """The mean raw vector (d,) of each kind of input, taken off before comparing kinds (see domain/vectors.py)."""
+
+    visual: tuple[float, ...]
+    caption: tuple[float, ...]
+    query: tuple[float, ...]
+
+
+class ModelCard(_Part):
+    """One model: its name in every record (``model_version``), its inputs, its space, where it comes from."""
+
+    name: str
+    model_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]
+    dimensions: Annotated[int, Field(ge=2, le=4096)]
+    image: ImageInput
+    text: TextInput
+    logit_scale: Annotated[float, Field(gt=0)]
+    centring_means: CentringMeans
+    licence: str
+    sources: tuple[str, ...]
+    checksums: dict[str, str]
+    built_by: str
+
+    @model_validator(mode="after")
+    def _means_fit(self) -> Self:
+        for kind in ("visual", "caption", "query"):
+            length = len(getattr(self.centring_means, kind))
+            if length != self.dimensions:
+                raise ValueError(f"centring_means.{kind} has {length} numbers where dimensions says {self.dimensions}")
+        return self
+
+
+def parse_model_card(data: bytes, where: str = CARD_FILE) -> ModelCard:
+    """The card from its JSON; raises ModelCardError which says what is wrong and where."""
+    try:
+        return ModelCard.model_validate_json(data)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors())
+        raise ModelCardError(f"{where} is not a model card: {faults}") from error
+
+
+def load_model_card(repository: Path) -> ModelCard:
+    """The card of a model repository (the folder that Triton serves), or the card file itself.
+
+    Raises ModelCardError where there is none or it is wrong.
+    """
+    path = repository / CARD_FILE if repository.is_dir() else repository
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelCardError(f"no model card at {path}: {error.strerror}") from error
+    return parse_model_card(data, str(path))

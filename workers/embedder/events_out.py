@@ -1,0 +1,113 @@
+"""What the embedder says about what is stored. The same state is announced in the same bytes, fresh or read back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from workers.core.records import InRecord, OutRecord
+from workers.core.wire import SOURCE_TIME, Wire, source_time
+from workers.domain.events import (
+    CreatorErased,
+    CreatorProfiled,
+    CreatorReinstated,
+    Event,
+    PostEmbedded,
+    PostRemoved,
+    PostRetracted,
+    ProfileEmbedded,
+)
+from workers.domain.ids import published_id
+from workers.domain.parse import canonical_data
+from workers.domain.vectors import Array, to_bytes, unit_mean
+from workers.embedder.content import event_hash
+from workers.embedder.objects import Embedded
+from workers.embedder.plan import StoredPost
+
+TOPIC = "embeddings"
+_LAST_SECOND = 253_402_300_799
+"""The end of the year 9999: a producer may date its records as it likes, ``datetime`` may not."""
+
+
+def post_embedded(post: Embedded, model_version: str) -> PostEmbedded:
+    """Of a post that was just stored."""
+    event = post.event
+    return PostEmbedded(
+        post_id=event.post_id,
+        creator_id=event.creator_id,
+        revision=event.revision,
+        published_at=event.published_at,
+        model_version=model_version,
+        visual=_mean(post.visuals),
+        caption=_bytes(post.caption),
+        event_hash=event_hash(event),
+    )
+
+
+def stored_announced(post: StoredPost, model_version: str) -> PostEmbedded | PostRetracted:
+    """Of a post, or tombstone, as it was found in the store."""
+    if post.removed or post.published_at is None:
+        return PostRetracted(
+            post_id=post.post_id, creator_id=post.creator_id, revision=post.revision, model_version=model_version
+        )
+    return PostEmbedded(
+        post_id=post.post_id,
+        creator_id=post.creator_id,
+        revision=post.revision,
+        published_at=post.published_at,
+        model_version=model_version,
+        visual=_mean([post.visuals[position].vector for position in sorted(post.visuals)]),
+        caption=_bytes(post.caption),
+        event_hash=post.event_hash or None,
+    )
+
+
+def post_retracted(event: PostRemoved, model_version: str) -> PostRetracted:
+    """Of a post that was just removed."""
+    return PostRetracted(
+        post_id=event.post_id, creator_id=event.creator_id, revision=event.revision, model_version=model_version
+    )
+
+
+def profile_embedded(event: CreatorProfiled, bio: Array | None, model_version: str) -> ProfileEmbedded:
+    """The whole profile, with its bio's vector where there is a bio."""
+    return ProfileEmbedded(
+        creator_id=event.creator_id,
+        revision=event.revision,
+        model_version=model_version,
+        profile=event.profile(),
+        bio=_bytes(bio),
+    )
+
+
+Announced = PostEmbedded | PostRetracted | ProfileEmbedded | CreatorErased | CreatorReinstated
+
+
+def record_of(wire: Wire, event: Announced, source: InRecord) -> OutRecord:
+    """The record: named after its content, so that a repeat is the same CloudEvent; it carries the source's time on."""
+    milliseconds = source_time(source)
+    return wire.record(
+        TOPIC,
+        event,
+        id=_name(event),
+        time=datetime.fromtimestamp(min(max(int(milliseconds) / 1000, 0), _LAST_SECOND), UTC),
+        extensions={SOURCE_TIME: milliseconds},
+    )
+
+
+def _name(event: Event) -> str:
+    return str(published_id(TOPIC, event.type_name(), canonical_data(event)))
+
+
+def _bytes(vector: Array | None) -> bytes | None:
+    return None if vector is None else to_bytes(vector)
+
+
+def _mean(vectors: Sequence[Array]) -> bytes | None:
+    """The unit mean; none for a post without pictures, or whose pictures cancel each other out."""
+    if not vectors:
+        return None
+    try:
+        return to_bytes(unit_mean(vectors))
+    except ValueError:
+        return None

@@ -1,0 +1,78 @@
+"""Wires the embedder: Kafka, Triton, Weaviate and pictures from outside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from os import cpu_count
+
+import numpy as np
+
+from workers.adapters.kafka import KafkaConsumer, KafkaProducer
+from workers.adapters.media import MediaFetcher
+from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.registry import build_codec
+from workers.adapters.triton import TritonEncoder
+from workers.adapters.weaviate.connection import connect
+from workers.adapters.weaviate.objects import ObjectStore
+from workers.config import Settings
+from workers.core.lease import Lease
+from workers.core.loop import Loop
+from workers.core.process import run_worker
+from workers.core.wire import Wire
+from workers.domain.model_card import load_model_card
+from workers.embedder.encoding import Encoding
+from workers.embedder.pictures import Pictures
+from workers.embedder.task import ACCEPTED, Accepted
+from workers.embedder.worker import NAME, Embedder, serial_key
+
+TOPICS = ("posts", "posts.backfill", "profiles")
+
+
+def run(settings: Settings) -> int:
+    """Run until SIGTERM. 0 after a clean stop, 3 when a server cannot be reached at start, 4 when a law ended it."""
+    settings.required("kafka_bootstrap", "weaviate_url", "triton_url")
+    return run_worker(NAME, settings, partial(embedder_loop, settings))
+
+
+@asynccontextmanager
+async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[Accepted]]:
+    """The loop, with Triton and Weaviate reached."""
+    card = load_model_card(settings.model_repository)
+    producer = KafkaProducer(settings)
+    wire = Wire(build_codec(settings), f"streamscout/{NAME}", settings.namespace)
+    means, at_once = card.centring_means, settings.media_concurrency
+    # Decoding lets go of the interpreter's lock; more threads than cores would only hold more pictures in memory.
+    threads = ThreadPoolExecutor(cpu_count() or 2, thread_name_prefix="decode")
+    try:
+        async with (
+            connect(settings) as client,
+            TritonEncoder(str(settings.triton_url), card) as encoder,
+            MediaFetcher(settings) as media,
+        ):
+            handler = Embedder(
+                store=ObjectStore(client, settings.namespace, card.model_version, card.dimensions),
+                pictures=Pictures(media, lambda data: to_pixels(decode(data, settings), card), threads, at_once),
+                encoding=Encoding(encoder, np.array(means.visual), np.array(means.caption)),
+                wire=wire,
+                lease=lease,
+                settings=settings,
+                model_version=card.model_version,
+            )
+            yield Loop(
+                NAME,
+                TOPICS,
+                consumer=KafkaConsumer(settings, NAME),
+                producer=producer,
+                wire=wire,
+                accepted=ACCEPTED,
+                handler=handler,
+                settings=settings,
+                lease=lease,
+                serial_key=serial_key,
+            )
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        producer.close()

@@ -1,0 +1,109 @@
+"""What is to be done about a post's event, given what is stored of the post. Pure: law 6 is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from workers.domain.events import PostPublished, PostRemoved
+from workers.domain.vectors import Array
+from workers.embedder.content import event_hash
+
+Rank = tuple[int, bool, str]
+"""(revision, removed, hash of the event): the greatest of a post's events is the one that stands."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredVisual:
+    """A picture as it is stored: the hash of its bytes and its centred vector, float32 (d,)."""
+
+    media_hash: str
+    vector: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredPost:
+    """A post, or its tombstone, as it is stored, with its visuals by position."""
+
+    post_id: str
+    creator_id: str
+    revision: int
+    removed: bool
+    event_hash: str
+    caption_hash: str = ""
+    media_hashes: tuple[str, ...] = ()
+    published_at: datetime | None = None
+    caption: Array | None = None
+    visuals: Mapping[int, StoredVisual] = field(default_factory=dict)
+
+    def rank(self) -> Rank:
+        """Where its event stands among all of this post's."""
+        return self.revision, self.removed, self.event_hash
+
+    def whole(self) -> bool:
+        """Whether the visuals are those the post names: not so between the two writes of an edit."""
+        hashes = tuple(self.visuals[p].media_hash for p in range(len(self.media_hashes)) if p in self.visuals)
+        return not self.removed and hashes == self.media_hashes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Republish:
+    """The event changes nothing. What is stored, if it is whole, is announced again, in case its output was lost."""
+
+    stored: StoredPost | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Retract:
+    """The post is gone: its visuals are deleted and a tombstone takes its place."""
+
+    event: PostRemoved
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embed:
+    """The event stands. Vectors of content that is stored already are taken from there."""
+
+    event: PostPublished
+    stored: StoredPost | None
+    visuals: Mapping[str, Array]
+    captions: Mapping[str, Array]
+
+
+Plan = Republish | Retract | Embed
+
+
+def rank_of(event: PostPublished | PostRemoved) -> Rank:
+    """Newer revisions win; of equal ones a removal, else the greater hash."""
+    return event.revision, isinstance(event, PostRemoved), event_hash(event)
+
+
+def plan(stored: StoredPost | None, event: PostPublished | PostRemoved) -> Plan:
+    """Decide; the same set of events ends in the same stored state, in whatever order and however often they come.
+
+    The event that stands already is applied again where that mends something (a removal whose visuals are still there,
+    a post whose visuals are not all its own), else only announced again, so that a replay needs no media.
+    """
+    if isinstance(event, PostRemoved):
+        if stored is None or rank_of(event) >= stored.rank():
+            return Retract(event)
+        return _repeat(stored)
+    if stored is not None:
+        rank = rank_of(event)
+        if rank < stored.rank() or (rank == stored.rank() and stored.whole()):
+            return _repeat(stored)
+    return _embed(stored, event)
+
+
+def _repeat(stored: StoredPost) -> Republish:
+    """A post between two writes is announced by the event that is writing it, which will come again."""
+    return Republish(stored if stored.removed or stored.whole() else None)
+
+
+def _embed(stored: StoredPost | None, event: PostPublished) -> Embed:
+    if stored is None:
+        return Embed(event, None, {}, {})
+    visuals = {visual.media_hash: visual.vector for visual in stored.visuals.values()}
+    captions = {stored.caption_hash: stored.caption} if stored.caption is not None else {}
+    return Embed(event, stored, visuals, captions)

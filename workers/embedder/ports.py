@@ -1,0 +1,27 @@
+"""What the embedder asks of the world; adapters and the tests' fakes answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from workers.domain.vectors import Array
+
+Prepare = Callable[[bytes], Array]
+"""A picture's bytes as the encoder wants its pixels, uint8 (S, S, 3). Blocks; raises InvalidMedia."""
+
+
+class Media(Protocol):
+    """The bytes behind an address. Raises InvalidMedia or MediaUnavailable."""
+
+    async def fetch(self, url: str) -> bytes: ...
+
+
+class Encoder(Protocol):
+    """Raw unit vectors, float32 (n, d). Both may raise ``Unavailable``."""
+
+    async def encode_images(self, pixels: Array) -> Array:
+        """uint8 (n, S, S, 3)."""
+
+    async def encode_texts(self, texts: Sequence[str]) -> Array:
+        """n texts."""

@@ -1,0 +1,74 @@
+"""Posts and visuals in the store: what is there of a batch; what is written, in the order that survives a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from workers.core.lease import Lease
+from workers.core.records import Dead
+from workers.domain.ids import post_object_id
+from workers.domain.reasons import Reason
+from workers.domain.stored import Store, StoredObject
+from workers.embedder.objects import (
+    MAX_MEDIA,
+    post_object,
+    read_post,
+    stored_visual_ids,
+    tombstone,
+    visual_ids,
+    visual_objects,
+)
+from workers.embedder.plan import Embed, Retract, StoredPost
+from workers.embedder.task import Task
+
+
+class Storing:
+    """Asks ``lease`` before every write. Raises LeaseExpired, and Unavailable where the store is gone."""
+
+    def __init__(self, store: Store, lease: Lease, model_version: str) -> None:
+        self._store, self._lease, self._model = store, lease, model_version
+
+    async def posts(self, post_ids: Collection[str]) -> dict[str, StoredPost]:
+        """What is stored of these posts, their visuals included; two requests at most."""
+        if not post_ids:
+            return {}
+        ids = {post_id: post_object_id(post_id, self._model) for post_id in post_ids}
+        found = await self._store.fetch("Post", list(ids.values()), vectors=True)
+        wanted = [id_ for post in found.values() for id_ in stored_visual_ids(post, self._model)]
+        visuals = await self._store.fetch("Visual", wanted, vectors=True) if wanted else {}
+        return {post_id: read_post(found[id_], visuals, self._model) for post_id, id_ in ids.items() if id_ in found}
+
+    async def write(self, tasks: Sequence[Task]) -> None:
+        """Visuals, then the deletion of those beyond, then posts: a post that is stored marks its visuals complete."""
+        visuals = [(t, o) for t in tasks if t.embedded for o in visual_objects(t.embedded, self._model)]
+        await self._upsert("Visual", visuals)
+        if surplus := [id_ for task in tasks for id_ in self._surplus(task)]:
+            self._lease.check()
+            await self._store.delete("Visual", surplus)
+        posts = [(t, post_object(t.embedded, self._model)) for t in tasks if t.embedded and t.verdict is None]
+        tombstones = [(t, tombstone(t.plan.event, self._model)) for t in tasks if isinstance(t.plan, Retract)]
+        await self._upsert("Post", [*posts, *tombstones])
+
+    async def _upsert(self, collection: str, objects: Sequence[tuple[Task, StoredObject]]) -> None:
+        """An object that the store refuses for what it holds makes its whole post a dead letter."""
+        if not objects:
+            return
+        self._lease.check()
+        errors = await self._store.upsert(collection, [stored for _, stored in objects])
+        for (task, stored), error in zip(objects, errors, strict=True):
+            if error is not None and task.verdict is None:
+                task.verdict = Dead(Reason.STORE_REFUSED, f"{collection} {stored.id}: {error}")
+
+    def _surplus(self, task: Task) -> Sequence[UUID]:
+        """Visuals to delete: all of a removal, those beyond an edit, what a crash left of a post that is dead now."""
+        kept = MAX_MEDIA
+        if isinstance(task.plan, Retract):
+            kept = 0
+        elif isinstance(task.plan, Embed) and task.plan.stored is None:
+            kept = 0 if isinstance(task.verdict, Dead) else MAX_MEDIA
+        elif task.embedded is not None and task.verdict is None:
+            kept = len(task.embedded.visuals)
+        if not isinstance(task.plan, Retract | Embed):
+            return []
+        return visual_ids(task.plan.event.post_id, range(kept, MAX_MEDIA), self._model)

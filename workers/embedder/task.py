@@ -1,0 +1,66 @@
+"""An item on its way to a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workers.core.records import Item, Verdict
+from workers.domain.events import CreatorErased, CreatorProfiled, CreatorReinstated, PostPublished, PostRemoved
+from workers.embedder.content import digest, text_of
+from workers.embedder.objects import Embedded
+from workers.embedder.plan import Embed, Plan
+from workers.embedder.progress import Progress
+
+ACCEPTED = (PostPublished, PostRemoved, CreatorProfiled, CreatorErased, CreatorReinstated)
+Accepted = PostPublished | PostRemoved | CreatorProfiled | CreatorErased | CreatorReinstated
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """``name`` is the hash of its event; ``plan`` is of a post's event only; ``embedded`` is a post with its vectors.
+
+    While ``verdict`` is None all goes well.
+    """
+
+    item: Item[Accepted]
+    name: str
+    plan: Plan | None
+    progress: Progress
+    verdict: Verdict | None = None
+    embedded: Embedded | None = None
+
+    def text(self) -> str:
+        """What its event says in words: a caption with its hashtags, or a bio. Empty for nothing."""
+        event = self.item.event
+        if isinstance(event, PostPublished):
+            return text_of(event.caption, event.hashtags)
+        return event.bio.strip() if isinstance(event, CreatorProfiled) else ""
+
+    def text_hash(self) -> str:
+        """The key of its caption, or bio, among the vectors of its progress."""
+        return digest(self.text().encode())
+
+    def wants_text(self) -> bool:
+        """Whether its text is still to be encoded."""
+        wanted = isinstance(self.plan, Embed) or isinstance(self.item.event, CreatorProfiled)
+        stored = self.plan.captions if isinstance(self.plan, Embed) else {}
+        hash_ = self.text_hash()
+        return self.verdict is None and wanted and bool(self.text()) and hash_ not in {*stored, *self.progress.captions}
+
+    def put_together(self) -> None:
+        """Its post with all the vectors, stored or new; the pictures and the text must have been seen to."""
+        assert isinstance(self.plan, Embed)
+        event, progress, hash_ = self.plan.event, self.progress, self.text_hash()
+        hashes = tuple(progress.media_hashes[position] for position in range(len(event.media)))
+        vectors = {**self.plan.visuals, **progress.vectors}
+        caption = {**self.plan.captions, **progress.captions}.get(hash_)
+        self.embedded = Embedded(event, hashes, tuple(vectors[media] for media in hashes), hash_, caption)
+
+    def reused(self) -> int:
+        """How many of its vectors were in the store already."""
+        if self.embedded is None:
+            return 0
+        new = [*(media in self.progress.vectors for media in self.embedded.media_hashes)]
+        if self.embedded.caption is not None:
+            new.append(self.embedded.caption_hash in self.progress.captions)
+        return new.count(False)

@@ -1,0 +1,166 @@
+"""What the API answers: the shapes of design section 7."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from workers.domain.events import Profile
+
+
+class VisualAnswer(BaseModel):
+    """Which visual of a post was nearest: its place, the time within a video in milliseconds, where to see it."""
+
+    position: int
+    timestamp: int
+    url: str | None
+
+
+class HitAnswer(BaseModel):
+    """A post that was found. A score is null where the post has no such thing, or it was not asked for."""
+
+    post_id: str
+    creator_id: str
+    url: str | None
+    score: float
+    visual_score: float | None
+    caption_score: float | None
+    visual: VisualAnswer | None
+    caption: str
+    platform: str | None
+    published_at: datetime | None
+
+
+class SearchAnswer(BaseModel):
+    """Posts, best first."""
+
+    hits: list[HitAnswer]
+    model_version: str
+
+
+class PosteriorAnswer(BaseModel):
+    """What outcomes say about a creator for a brand, now."""
+
+    ctr_mean: float
+    cvr_mean: float
+    net_conversions: float
+    lift: float
+    weight: float
+
+
+class OutcomeAnswer(BaseModel):
+    """A brand's experience with a creator."""
+
+    brand_id: str
+    events: int
+    last_at: datetime
+    posterior: PosteriorAnswer
+
+
+class FacetAnswer(BaseModel):
+    """A facet of a creator; the vector only where asked for."""
+
+    facet_id: str
+    share: float
+    posts: int
+    exemplar_post_id: str
+    last_at: datetime | None
+    vector: list[float] | None = None
+
+
+class CreatorAnswer(BaseModel):
+    """A creator as the index has them."""
+
+    creator_id: str
+    revision: int
+    posts: int
+    model_version: str
+    facets: list[FacetAnswer]
+    profile: Profile | None
+    safety: dict[str, float]
+    outcomes: list[OutcomeAnswer]
+    last_published_at: datetime | None
+    vector: list[float] | None = None
+
+
+class MatchHitAnswer(BaseModel):
+    """A place on the shortlist: ``score`` is the sum of ``parts`` times the weights; ``evidence`` are real posts."""
+
+    creator_id: str
+    rank: int
+    score: float
+    parts: dict[str, float]
+    evidence: list[str]
+    explanation: dict[str, Any] | None = None
+
+
+class MatchAnswer(BaseModel):
+    """A shortlist. ``filtered_out``: how many creators each hard filter refuses, each counted on its own.
+
+    Counted over the whole index; for safety and the audience's country, among the creators near the brief.
+    """
+
+    match_id: str
+    brand_id: str | None
+    policy: str
+    model: str
+    model_version: str
+    hits: list[MatchHitAnswer]
+    filtered_out: dict[str, int]
+    explanation: dict[str, Any] | None = None
+
+
+class SimilarAnswer(BaseModel):
+    """Creators who post about the same things in the same proportions, best first."""
+
+    creator_id: str
+    hits: list[MatchHitAnswer]
+
+
+class PostAnswer(BaseModel):
+    """A post's state: ``embedded`` (searchable), ``published`` (being worked on), ``dead`` (and why) or ``removed``.
+
+    ``pictures``: where a browser finds them, in the post's order.
+    """
+
+    post_id: str
+    creator_id: str
+    state: str
+    revision: int
+    reason: str | None
+    url: str | None
+    platform: str | None
+    language: str | None
+    published_at: datetime | None
+    caption: str | None
+    visuals: int
+    pictures: list[str]
+    model_version: str
+
+
+class BrandAnswer(BaseModel):
+    """A brand's standing brief."""
+
+    brand_id: str
+    revision: int
+    name: str
+    brief: str
+    images: list[str]
+    category: str | None
+    competitors: list[str]
+    safety: dict[str, float]
+
+
+class BrandsAnswer(BaseModel):
+    """All brands, in the order of their ids."""
+
+    brands: list[BrandAnswer]
+
+
+class AcceptedAnswer(BaseModel):
+    """Events that Kafka has acknowledged, by their CloudEvents ids, in the order they were given."""
+
+    accepted: int
+    ids: list[str]

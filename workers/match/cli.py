@@ -1,0 +1,161 @@
+"""``streamscout search``, ``match`` and ``creator``: plain functions that the command line mounts.
+
+Exit codes: 0 done, 1 nothing of that name, 2 a wrong request or setting, 3 the API, or a server behind it, is gone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from workers.config import load_settings
+from workers.match.client import ApiClient, ApiRefusedError, find_api
+
+_FAILED, _USAGE = 1, 2
+_NOT_FOUND = 404
+
+Api = Annotated[str | None, typer.Option("--api", help="Address of the API; by default the one that runs here.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=100)]
+Listed = Annotated[list[str] | None, typer.Option(help="May be repeated.")]
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for.")],
+    limit: Limit = 10,
+    blend: Annotated[float, typer.Option(help="0: pictures only, 1: captions only.", min=0, max=1)] = 0.5,
+    platform: Listed = None,
+    language: Listed = None,
+    api: Api = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find posts by what is on their pictures and in their captions."""
+    answer = _asked(
+        api,
+        lambda client: client.search(text, limit=limit, blend=blend, platform=platform, language=language),
+    )
+    _show(answer, as_json, _hits_table)
+
+
+def match(
+    brief: Annotated[str | None, typer.Argument(help="What the brand wants, in words.")] = None,
+    brand: Annotated[str | None, typer.Option(help="A brand, whose stored brief is taken.")] = None,
+    limit: Limit = 10,
+    platform: Listed = None,
+    language: Listed = None,
+    country: Listed = None,
+    min_followers: Annotated[int | None, typer.Option(min=0)] = None,
+    max_followers: Annotated[int | None, typer.Option(min=0)] = None,
+    filters: Annotated[str | None, typer.Option(help="More filters as JSON, as the API takes them.")] = None,
+    explain: Annotated[bool, typer.Option(help="Say what the answer rests on.")] = False,
+    api: Api = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the creators who fit a brief."""
+    if brief is None and brand is None:
+        raise _fail("give a brief, or --brand", _USAGE)
+    hard = {
+        "platform": platform,
+        "language": language,
+        "country": country,
+        "followers": _given({"min": min_followers, "max": max_followers}),
+    }
+    body = {
+        "brief": brief,
+        "brand_id": brand,
+        "limit": limit,
+        "explain": explain,
+        "filters": {**_given(hard), **_parsed(filters)},
+    }
+    answer = _asked(api, lambda client: client.match(_given(body)))
+    _show(answer, as_json, _shortlist_table)
+
+
+def creator(
+    creator_id: Annotated[str, typer.Argument(help="The creator's id.")],
+    vectors: Annotated[bool, typer.Option(help="Vectors too (with --json).")] = False,
+    api: Api = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a creator: facets, profile, what outcomes say."""
+    answer = _asked(api, lambda client: client.creator(creator_id, vectors))
+    _show(answer, as_json, _creator_table)
+
+
+def _asked(api: str | None, call: Callable[[ApiClient], dict[str, Any]]) -> dict[str, Any]:
+    """The answer; an API that is gone raises Unavailable, which the command line turns into its exit code."""
+    with ApiClient(api or find_api(load_settings().data_dir)) as client:
+        try:
+            return call(client)
+        except ApiRefusedError as error:
+            raise _fail(str(error), _FAILED if error.status == _NOT_FOUND else _USAGE) from error
+
+
+def _fail(message: str, code: int) -> typer.Exit:
+    typer.echo(f"error: {message}", err=True)
+    return typer.Exit(code)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, {}, [])}
+
+
+def _parsed(filters: str | None) -> dict[str, Any]:
+    try:
+        parsed = json.loads(filters) if filters else {}
+    except json.JSONDecodeError as error:
+        raise _fail(f"--filters: {error}", _USAGE) from error
+    if not isinstance(parsed, dict):
+        raise _fail("--filters: a JSON object is wanted", _USAGE)
+    return parsed
+
+
+def _show(answer: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], Table]) -> None:
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        Console().print(table(answer))
+
+
+def _cell(value: object) -> str:
+    """A value as a table shows it; captions and names may hold what rich would take for markup."""
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else escape(str(value))
+
+
+def _hits_table(answer: dict[str, Any]) -> Table:
+    table = Table("post", "creator", "score", "picture", "caption", "text", title=f"{len(answer['hits'])} posts")
+    for hit in answer["hits"]:
+        table.add_row(
+            *map(_cell, (hit["post_id"], hit["creator_id"], hit["score"], hit["visual_score"], hit["caption_score"])),
+            _cell(hit["caption"][:80]),
+        )
+    return table
+
+
+def _shortlist_table(answer: dict[str, Any]) -> Table:
+    refused = ", ".join(f"{reason} {count}" for reason, count in answer["filtered_out"].items()) or "nobody"
+    names = list(answer["hits"][0]["parts"]) if answer["hits"] else []
+    table = Table("#", "creator", "score", *names, "evidence", caption=escape(f"filtered out: {refused}"))
+    table.title = f"match {answer['match_id']}"
+    for hit in answer["hits"]:
+        parts = [_cell(hit["parts"][name]) for name in names]
+        cells = map(_cell, (hit["rank"], hit["creator_id"], hit["score"]))
+        table.add_row(*cells, *parts, _cell(", ".join(hit["evidence"])))
+    return table
+
+
+def _creator_table(answer: dict[str, Any]) -> Table:
+    profile = answer["profile"] or {}
+    title = f"{answer['creator_id']} ({profile.get('name', 'no profile')}): {answer['posts']} posts"
+    table = Table("facet", "share", "posts", "exemplar", title=escape(title))
+    for facet in answer["facets"]:
+        table.add_row(*map(_cell, (facet["facet_id"], facet["share"], facet["posts"], facet["exemplar_post_id"])))
+    told = [f"{one['brand_id']}: lift {one['posterior']['lift']:+.3f}" for one in answer["outcomes"]]
+    table.caption = escape("outcomes: " + (", ".join(told) or "none"))
+    return table

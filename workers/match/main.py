@@ -1,0 +1,207 @@
+"""Wires the match API: Kafka, Triton, Weaviate, pictures from outside, and the HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import numpy as np
+import structlog
+import uvicorn
+
+from workers.adapters.kafka import KafkaFailed, KafkaProducer
+from workers.adapters.media import MediaFetcher
+from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.registry import build_codec
+from workers.adapters.triton import TritonEncoder
+from workers.adapters.weaviate.connection import connect
+from workers.adapters.weaviate.queries import WeaviateIndex
+from workers.adapters.whole_topic import WholeTopics
+from workers.config import Settings, SettingsError
+from workers.core.clock import SystemClock
+from workers.core.logs import configure_logging
+from workers.core.metrics import SIGNALS
+from workers.core.presence import presence
+from workers.core.process import CLEAN, ENDED_BY_A_LAW, UNREACHABLE
+from workers.core.records import ProduceFailed, Unavailable
+from workers.core.wire import Wire
+from workers.domain.feedback import Prior
+from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
+from workers.domain.topics import topic_name
+from workers.domain.vectors import Array
+from workers.match.app import create_app
+from workers.match.encoding import CentredQueries
+from workers.match.follower import WORKER, Follower
+from workers.match.lookup import Lookup
+from workers.match.matching import Constants, Matcher
+from workers.match.outbox import KafkaOutbox
+from workers.match.readiness import Readiness, server_checks, view_check
+from workers.match.rooms import Rooms
+from workers.match.search import Searcher
+from workers.match.view import BrandView, SignalView, View
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """The rooms, and the thread that keeps their views."""
+
+    rooms: Rooms
+    follower: Follower
+
+
+class FetchedPictures:
+    """Pictures by address and as pixels, with the limits of settings and the sizes of the model's card."""
+
+    def __init__(self, media: MediaFetcher, settings: Settings, card: ModelCard) -> None:
+        self._media, self._settings, self._card = media, settings, card
+
+    async def fetch(self, url: str) -> bytes:
+        """A picture's bytes."""
+        return await self._media.fetch(url)
+
+    def to_pixels(self, data: bytes) -> Array:
+        """uint8 [S, S, 3]."""
+        return to_pixels(decode(data, self._settings), self._card)
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with signals left to the process: it would raise them again after its own clean end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing is captured."""
+        yield
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM. 0 after a clean stop, 3 when a server cannot be reached at start, 4 when a law ended it."""
+    settings.required("kafka_bootstrap", "weaviate_url", "triton_url")
+    configure_logging(settings)
+    log.info("starting", worker=WORKER, **settings.masked())
+    try:
+        asyncio.run(_until_stopped(settings))
+    except Unavailable as error:
+        log.error("a server cannot be reached", worker=WORKER, reason=str(error))  # noqa: TRY400 - the message says it all
+        return UNREACHABLE
+    except (ProduceFailed, KafkaFailed) as error:
+        log.error("ended by a law", worker=WORKER, law=type(error).__name__, reason=str(error))  # noqa: TRY400
+        return ENDED_BY_A_LAW
+    log.info("stopped", worker=WORKER)
+    return CLEAN
+
+
+async def _until_stopped(settings: Settings) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with serving(settings, stopped) as url:
+        log.info("serving", worker=WORKER, url=url)
+        await stopped.wait()
+
+
+@asynccontextmanager
+async def serving(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[str]:
+    """The API's address, for as long as the block lasts. Sets ``stopped`` when a part of it ends by itself.
+
+    Raises Unavailable where a server cannot be reached at start, and on leaving what the follower ended of.
+    """
+    async with wired(settings) as parts:
+        listener = socket.create_server((settings.api_host, settings.api_port))
+        host, port = listener.getsockname()[:2]
+        url = f"http://{host}:{port}"
+        server = Server(
+            uvicorn.Config(
+                create_app(parts.rooms),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=int(settings.shutdown_seconds),
+            )
+        )
+        loop = asyncio.get_running_loop()
+
+        def ended() -> None:
+            loop.call_soon_threadsafe(stopped.set)
+
+        parts.follower.start(on_end=ended)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        task.add_done_callback(lambda _: stopped.set())
+        try:
+            with presence(settings.data_dir, WORKER, url):
+                yield url
+        finally:
+            server.should_exit = True
+            await task
+            await asyncio.to_thread(parts.follower.stop)
+        parts.follower.ended.result()
+
+
+@asynccontextmanager
+async def wired(settings: Settings) -> AsyncIterator[Wired]:
+    """The rooms over the real servers."""
+    try:
+        card = load_model_card(settings.model_repository)
+    except ModelCardError as error:
+        raise SettingsError(f"STREAMSCOUT_MODEL_REPOSITORY: {error}") from error
+    means = card.centring_means
+    wire = Wire(build_codec(settings), f"streamscout/{WORKER}", settings.namespace)
+    producer = KafkaProducer(settings)
+    try:
+        async with (
+            connect(settings) as client,
+            TritonEncoder(str(settings.triton_url), card) as encoder,
+            MediaFetcher(settings) as media,
+        ):
+            queries = CentredQueries(
+                encoder,
+                FetchedPictures(media, settings, card),
+                {"query": np.array(means.query), "visual": np.array(means.visual)},
+                card.model_version,
+            )
+            index = WeaviateIndex(client, settings.namespace, card.model_version)
+            yield _rooms(settings, index, queries, wire, producer)
+    finally:
+        producer.close()
+
+
+def _rooms(
+    settings: Settings, index: WeaviateIndex, queries: CentredQueries, wire: Wire, producer: KafkaProducer
+) -> Wired:
+    clock = SystemClock()
+    brands, signals = BrandView(), SignalView()
+    SIGNALS.set_function(lambda: signals.count)
+    views: dict[str, View] = {
+        topic_name(settings.namespace, "brands"): brands,
+        topic_name(settings.namespace, "signals"): signals,
+    }
+    dead_topic = topic_name(settings.namespace, f"{WORKER}.dead")
+    follower = Follower(
+        WholeTopics(settings, tuple(views)), wire, views, producer, dead_topic, clock, settings.retry_seconds
+    )
+    outbox = KafkaOutbox(wire, producer)
+    prior = Prior(settings.prior_clicks_per_impression, settings.prior_conversions_per_click, settings.prior_strength)
+    constants = Constants(settings.share_temperature, prior)
+    checks = {"views": view_check(follower.ready.is_set), **server_checks(index, queries)}
+    rooms = Rooms(
+        searcher=Searcher(index, queries),
+        matcher=Matcher(index, queries, brands, signals, outbox, constants, clock, lambda: str(uuid4())),
+        lookup=Lookup(index, queries),
+        brands=brands,
+        signals=signals,
+        outbox=outbox,
+        encoder=queries,
+        prior=prior,
+        clock=clock,
+        health=Readiness(checks, lambda: not follower.ended.done(), clock).health,
+        media_root=settings.media_root,
+        media_max_bytes=settings.media_max_bytes,
+    )
+    return Wired(rooms, follower)

@@ -1,0 +1,41 @@
+"""Where a browser finds a picture: at its web address, or under ``/media/`` where it lies in the allowed directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+MEDIA_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".avif": "image/avif",
+}
+"""What is served: pictures a browser shows, and nothing that can run."""
+
+
+def shown_url(url: str, root: Path | None) -> str | None:
+    """The address for a browser: http(s) as it is, a file of ``root`` as ``/media/<path>``, else None."""
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https"):
+        return url
+    if parts.scheme != "file" or root is None:
+        return None
+    path = Path(unquote(parts.path))
+    whole = root.resolve()
+    return f"/media/{quote(str(path.relative_to(whole)))}" if path.is_relative_to(whole) else None
+
+
+def served_file(name: str, root: Path | None) -> tuple[Path, str] | None:
+    """File and media type of ``/media/<name>``; None for what is not there, no picture, or outside ``root``."""
+    if root is None or "\x00" in name:
+        return None
+    whole = root.resolve()
+    # Resolved before it is compared, so that neither `..` nor a link leads out.
+    path = (whole / name).resolve()
+    media_type = MEDIA_TYPES.get(path.suffix.lower())
+    if media_type is None or not path.is_relative_to(whole) or not path.is_file():
+        return None
+    return path, media_type

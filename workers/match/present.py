@@ -1,0 +1,182 @@
+"""What was found, in the shapes that are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from workers.domain.events import BrandBriefed, FeedbackSignalled, Profile
+from workers.domain.feedback import Posterior, Prior, posterior
+from workers.domain.stored import PropertyValue, StoredObject
+from workers.match.answers import (
+    BrandAnswer,
+    CreatorAnswer,
+    FacetAnswer,
+    HitAnswer,
+    MatchAnswer,
+    MatchHitAnswer,
+    OutcomeAnswer,
+    PostAnswer,
+    PosteriorAnswer,
+    VisualAnswer,
+)
+from workers.match.content import Hit, picture_url
+from workers.match.filters import read_json
+from workers.match.lookup import KnownCreator, KnownPost, state_of
+from workers.match.matching import NO_MODEL, Match, explain
+from workers.match.pictures import shown_url
+from workers.match.ranking import POLICY, Ranked
+
+Properties = Mapping[str, PropertyValue]
+
+
+def hit_answer(hit: Hit, media_root: Path | None) -> HitAnswer:
+    """A post that was found."""
+    visual = hit.visual
+    return HitAnswer(
+        post_id=str(hit.post["post_id"]),
+        creator_id=str(hit.post["creator_id"]),
+        url=_text(hit.post, "url"),
+        score=hit.score,
+        visual_score=visual.cosine if visual else None,
+        caption_score=hit.caption_score,
+        visual=VisualAnswer(
+            position=visual.position, timestamp=visual.timestamp_ms, url=shown_url(visual.url, media_root)
+        )
+        if visual
+        else None,
+        caption=_text(hit.post, "caption") or "",
+        platform=_text(hit.post, "platform"),
+        published_at=_time(hit.post, "published_at"),
+    )
+
+
+def match_answer(match: Match, brand_id: str | None, model_version: str, explained: bool) -> MatchAnswer:
+    """A shortlist."""
+    return MatchAnswer(
+        match_id=match.match_id,
+        brand_id=brand_id,
+        policy=POLICY,
+        model=NO_MODEL,
+        model_version=model_version,
+        hits=[
+            ranked_answer(one, _explanation(one, match.posteriors.get(one.creator_id)) if explained else None)
+            for one in match.ranked
+        ],
+        filtered_out=dict(match.filtered_out),
+        explanation=explain(match) if explained else None,
+    )
+
+
+def ranked_answer(ranked: Ranked, explanation: dict[str, Any] | None = None) -> MatchHitAnswer:
+    """A place on a shortlist."""
+    return MatchHitAnswer(
+        creator_id=ranked.creator_id,
+        rank=ranked.rank,
+        score=ranked.score,
+        parts=ranked.parts,
+        evidence=list(ranked.evidence),
+        explanation=explanation,
+    )
+
+
+def creator_answer(
+    known: KnownCreator, signals: Mapping[str, FeedbackSignalled], prior: Prior, now: datetime, vectors: bool
+) -> CreatorAnswer:
+    """A creator with facets and what outcomes say about them."""
+    properties = known.creator.properties
+    profile = read_json(properties, "profile_json")
+    return CreatorAnswer(
+        creator_id=str(properties["creator_id"]),
+        revision=int(str(properties.get("revision_exact", properties["revision"]))),
+        posts=int(str(properties.get("posts", 0))),
+        model_version=str(properties["model_version"]),
+        facets=[_facet(each, vectors) for each in known.facets],
+        profile=Profile.model_validate(profile) if profile else None,
+        safety=read_json(properties, "safety_json"),
+        outcomes=[_outcome(signal, prior, now) for _, signal in sorted(signals.items())],
+        last_published_at=_time(properties, "last_published_at"),
+        vector=_vector(known.creator, "creator") if vectors else None,
+    )
+
+
+def post_answer(known: KnownPost, media_root: Path | None) -> PostAnswer:
+    """A post's state; a removed one shows no pictures, even while they are still there."""
+    post = known.post
+    urls = [] if post.get("removed") else [shown_url(picture_url(visual), media_root) for visual in known.visuals]
+    return PostAnswer(
+        post_id=str(post["post_id"]),
+        creator_id=str(post["creator_id"]),
+        state=state_of(post),
+        revision=int(str(post["revision"])),
+        reason=_text(post, "dead_reason"),
+        url=_text(post, "url"),
+        platform=_text(post, "platform"),
+        language=_text(post, "language"),
+        published_at=_time(post, "published_at"),
+        caption=_text(post, "caption"),
+        visuals=int(str(post.get("visuals", 0))),
+        pictures=[url for url in urls if url is not None],
+        model_version=str(post["model_version"]),
+    )
+
+
+def brand_answer(brand: BrandBriefed) -> BrandAnswer:
+    """A brand's brief."""
+    return BrandAnswer.model_validate(brand.model_dump())
+
+
+def _explanation(ranked: Ranked, known: Posterior | None) -> dict[str, Any]:
+    return {
+        "aspects": list(ranked.aspect_scores),
+        "facets": ranked.contributions,
+        "posterior": posterior_answer(known).model_dump() if known else None,
+    }
+
+
+def posterior_answer(known: Posterior) -> PosteriorAnswer:
+    """A posterior's means."""
+    return PosteriorAnswer(
+        ctr_mean=known.ctr_mean,
+        cvr_mean=known.cvr_mean,
+        net_conversions=known.net_conversions,
+        lift=known.lift,
+        weight=known.weight,
+    )
+
+
+def _outcome(signal: FeedbackSignalled, prior: Prior, now: datetime) -> OutcomeAnswer:
+    return OutcomeAnswer(
+        brand_id=signal.brand_id,
+        events=signal.events,
+        last_at=signal.last_at,
+        posterior=posterior_answer(posterior(signal.statistics, prior, now)),
+    )
+
+
+def _facet(facet: StoredObject, vectors: bool) -> FacetAnswer:
+    properties = facet.properties
+    return FacetAnswer(
+        facet_id=str(properties["facet_id"]),
+        share=float(str(properties["share"])),
+        posts=int(str(properties["posts"])),
+        exemplar_post_id=str(properties["exemplar_post_id"]),
+        last_at=_time(properties, "last_at"),
+        vector=_vector(facet, "facet") if vectors else None,
+    )
+
+
+def _vector(stored: StoredObject, name: str) -> list[float] | None:
+    return [float(value) for value in stored.vectors[name]] if name in stored.vectors else None
+
+
+def _text(properties: Properties, name: str) -> str | None:
+    value = properties.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _time(properties: Properties, name: str) -> datetime | None:
+    value = properties.get(name)
+    return value if isinstance(value, datetime) else None

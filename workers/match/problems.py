@@ -1,0 +1,111 @@
+"""Errors as problem documents (RFC 9457). ``type`` is ``/problems/<code>``; the codes are these and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from workers.core.media import InvalidMedia, MediaUnavailable
+from workers.core.records import Unavailable
+
+RETRY_SECONDS = 2
+_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 422: "invalid"}
+
+
+class Problem(HTTPException):
+    """An error with its code; ``extra`` are members of the document beside the standard ones."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str, **extra: Any) -> None:
+        super().__init__(status, detail)
+        self.code = code
+        self.title = title
+        self.extra = extra
+
+
+def not_found(kind: str, name: str) -> Problem:
+    """404: no ``kind`` (creator, post, brand) of this id."""
+    return Problem(404, "not_found", "Not found", f"no {kind} {name!r} is known")
+
+
+def invalid(detail: str, errors: Sequence[dict[str, Any]] = ()) -> Problem:
+    """422, with each error where there are several."""
+    return Problem(422, "invalid", "The request is not valid", detail, **({"errors": list(errors)} if errors else {}))
+
+
+def too_large(most: int) -> Problem:
+    """413: a body of more bytes than allowed."""
+    return Problem(413, "too_large", "The body is too large", f"{most} bytes are the most")
+
+
+def model_mismatch(index: str, encoder: str) -> Problem:
+    """503: a vector of one model says nothing about those of another."""
+    return Problem(
+        503,
+        "model_version_mismatch",
+        "Index and encoder serve different models",
+        f"the index serves vectors of model version {index}, queries are encoded by {encoder}",
+        index_model_version=index,
+        encoder_model_version=encoder,
+    )
+
+
+def document(status: int, code: str, title: str, detail: str, instance: str, **extra: Any) -> Response:
+    """The problem as a response."""
+    body = {"type": f"/problems/{code}", "title": title, "status": status, "detail": detail, "instance": instance}
+    headers = {"retry-after": str(RETRY_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return Response(orjson.dumps(body | extra), status, headers, "application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of ``app`` as a problem document. What nobody expected is logged and tells nothing."""
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(Unavailable, _unavailable)
+    app.add_exception_handler(MediaUnavailable, _unavailable)
+    app.add_exception_handler(InvalidMedia, _media)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if isinstance(error, Problem):
+        return document(error.status_code, error.code, error.title, error.detail, request.url.path, **error.extra)
+    title = HTTPStatus(error.status_code).phrase
+    code = _CODES.get(error.status_code, "error")
+    answer = document(error.status_code, code, title, str(error.detail), request.url.path)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    """Each wrong field by its path; values are not repeated, they may be personal data."""
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"field": ".".join(str(step) for step in each["loc"][1:]), "in": str(each["loc"][0]), "message": each["msg"]}
+        for each in error.errors()
+    ]
+    detail = "; ".join(f"{each['field'] or each['in']}: {each['message']}" for each in errors[:5])
+    return document(422, "invalid", "The request is not valid", detail, request.url.path, errors=errors)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    return document(503, "unavailable", "A server is busy or gone", str(error), request.url.path)
+
+
+async def _media(request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidMedia)
+    return document(
+        422, "invalid_picture", "A picture cannot be used", error.detail, request.url.path, reason=error.reason
+    )
+
+
+async def _unexpected(request: Request, _error: Exception) -> Response:
+    # Starlette raises the error again after this answer; the server then logs it with its trace.
+    return document(500, "internal", "Something went wrong here", "the error was logged", request.url.path)

@@ -1,0 +1,136 @@
+"""From candidates to a shortlist: the weighted sum of visible parts. Same candidates, same shortlist, same order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from workers.domain.feedback import feedback_feature
+from workers.domain.score import share_weighted
+from workers.domain.vectors import Array
+from workers.match.parts import Distributions, audience_part, engagement_part, freshness_part
+
+POLICY = "score.v1"
+DEFAULT_WEIGHTS: Mapping[str, float] = {
+    "semantic": 1.0,
+    "feedback": 0.25,
+    "audience": 0.15,
+    "engagement": 0.05,
+    "freshness": 0.05,
+}
+"""Semantic fit decides; what outcomes taught may outweigh a quarter of cosine; the rest settles near ties."""
+MAX_EVIDENCE = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CandidateFacet:
+    """A facet as the score sees it: ``vector`` is of unit length, shape (d,)."""
+
+    facet_id: str
+    share: float
+    posts: int
+    exemplar_post_id: str
+    vector: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A creator who passed the hard filters, with every searchable facet. ``lift`` is the posterior's, 0 if none."""
+
+    creator_id: str
+    facets: tuple[CandidateFacet, ...]
+    audience: Distributions
+    engagement: float | None
+    last_published_at: datetime | None
+    lift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A place on the shortlist. ``score`` is the sum of ``parts`` times the weights; ``contributions`` by facet id."""
+
+    creator_id: str
+    rank: int
+    score: float
+    parts: dict[str, float]
+    evidence: tuple[str, ...]
+    aspect_scores: tuple[float, ...]
+    contributions: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """What is asked: unit vectors of the aspects (A, d), their weights (A,) summing to 1, the audience wanted."""
+
+    vectors: Array
+    weights: Array
+    audience: Distributions
+
+
+def rank(
+    candidates: Sequence[Candidate],
+    question: Question,
+    part_weights: Mapping[str, float],
+    *,
+    temperature: float,
+    now: datetime,
+    limit: int,
+) -> list[Ranked]:
+    """The best ``limit`` candidates; equal scores in the order of their ids; one without facets is left out."""
+    able = [candidate for candidate in candidates if candidate.facets]
+    if not able:
+        return []
+    facets = [facet for candidate in able for facet in candidate.facets]
+    counts = np.array([len(candidate.facets) for candidate in able])
+    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    vectors = np.asarray([facet.vector for facet in facets], dtype=np.float64)
+    scores = share_weighted(
+        vectors @ np.asarray(question.vectors, dtype=np.float64).T,
+        np.array([facet.share for facet in facets]),
+        starts,
+        np.asarray(question.weights, dtype=np.float64),
+        temperature,
+    )
+    rows = []
+    for index, candidate in enumerate(able):
+        own = slice(starts[index], starts[index] + counts[index])
+        parts = parts_of(candidate, question, float(scores.total[index]), now)
+        total = sum(part_weights.get(name, 0.0) * value for name, value in parts.items())
+        rows.append((candidate, parts, total, scores.contribution[own], scores.per_aspect[index]))
+    rows.sort(key=lambda row: (-row[2], row[0].creator_id))
+    return [
+        Ranked(
+            creator_id=candidate.creator_id,
+            rank=place,
+            score=total,
+            parts=parts,
+            evidence=evidence_of(candidate.facets, contribution),
+            aspect_scores=tuple(1.0 + float(value) for value in per_aspect),
+            contributions={f.facet_id: float(c) for f, c in zip(candidate.facets, contribution, strict=True)},
+        )
+        for place, (candidate, parts, total, contribution, per_aspect) in enumerate(rows[:limit], start=1)
+    ]
+
+
+def parts_of(candidate: Candidate, question: Question, score: float, now: datetime) -> dict[str, float]:
+    """Every part of a candidate's score, before the weights.
+
+    ``semantic`` is the share-weighted score plus 1, so that a creator of one facet shows its plain cosine.
+    """
+    return {
+        "semantic": 1.0 + score,
+        "feedback": feedback_feature(candidate.lift),
+        "audience": audience_part(question.audience, candidate.audience),
+        "engagement": engagement_part(candidate.engagement),
+        "freshness": freshness_part(candidate.last_published_at, now),
+    }
+
+
+def evidence_of(facets: Sequence[CandidateFacet], contribution: Array) -> tuple[str, ...]:
+    """The real posts that speak for a creator: the exemplars of the facets that made the score, strongest first."""
+    pairs = zip(facets, contribution, strict=True)
+    ordered = sorted(pairs, key=lambda pair: (-float(pair[1]), pair[0].facet_id))
+    return tuple(dict.fromkeys(facet.exemplar_post_id for facet, _ in ordered))[:MAX_EVIDENCE]

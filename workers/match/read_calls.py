@@ -1,0 +1,121 @@
+"""The calls that read: search, match, creators, posts, brands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, File, Path, Query, Request, UploadFile
+from pydantic import Field
+
+from workers.match.answers import (
+    BrandAnswer,
+    BrandsAnswer,
+    CreatorAnswer,
+    MatchAnswer,
+    PostAnswer,
+    SearchAnswer,
+    SimilarAnswer,
+)
+from workers.match.content import Hit
+from workers.match.present import brand_answer, creator_answer, hit_answer, match_answer, post_answer, ranked_answer
+from workers.match.problems import not_found, too_large
+from workers.match.requests import MAX_LIMIT, MAX_QUERY, MatchRequest, Search, SearchFilters
+from workers.match.rooms import Rooms
+
+router = APIRouter(prefix="/v1")
+
+
+def rooms_of(request: Request) -> Rooms:
+    """What the calls use."""
+    rooms: Rooms = request.app.state.rooms
+    return rooms
+
+
+# An id may hold a slash (``:path``); so what follows an id in a path must be declared before the id alone.
+RoomsOf = Annotated[Rooms, Depends(rooms_of)]
+Id = Annotated[str, Path(min_length=1, max_length=256)]
+
+
+class SearchBy(SearchFilters):
+    """The query of a search by picture: a content search's limits, blend and filters."""
+
+    blend: Annotated[float, Field(ge=0, le=1, description="0: pictures only, 1: captions only")] = 0.5
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 20
+
+    def search(self, text: str = "") -> Search:
+        """The request as the searcher takes it."""
+        filters = SearchFilters.model_validate(self.model_dump(include=set(SearchFilters.model_fields)))
+        return Search(text=text, blend=self.blend, limit=self.limit, filters=filters)
+
+
+class SearchByText(SearchBy):
+    """The query of a search by text."""
+
+    q: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="What to look for")]
+
+
+@router.get("/search", tags=["search"])
+async def search(asked: Annotated[SearchByText, Query()], rooms: RoomsOf) -> SearchAnswer:
+    """Posts by what is on their pictures and in their captions."""
+    hits = await rooms.searcher.search(asked.search(asked.q))
+    return _search_answer(rooms, hits)
+
+
+@router.post("/search", tags=["search"])
+async def search_by_picture(
+    image: Annotated[UploadFile, File(description="A picture")], asked: Annotated[SearchBy, Query()], rooms: RoomsOf
+) -> SearchAnswer:
+    """Posts that look like a picture, or speak of what is on it."""
+    data = await image.read(rooms.media_max_bytes + 1)
+    if len(data) > rooms.media_max_bytes:
+        raise too_large(rooms.media_max_bytes)
+    return _search_answer(rooms, await rooms.searcher.search(asked.search(), data))
+
+
+@router.post("/match", tags=["match"])
+async def match(asked: MatchRequest, rooms: RoomsOf) -> MatchAnswer:
+    """Creators who fit a brief, or a brand's stored one. The answer's `match_id` is what decisions name."""
+    served = await rooms.matcher.match(asked)
+    return match_answer(served, asked.brand_id, rooms.encoder.model_version, asked.explain)
+
+
+@router.get("/creators/{creator_id:path}/similar", tags=["creators"])
+async def similar(
+    creator_id: Id, rooms: RoomsOf, limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 10
+) -> SimilarAnswer:
+    """Creators who post about the same things in the same proportions."""
+    ranked = await rooms.matcher.similar(creator_id, limit)
+    return SimilarAnswer(creator_id=creator_id, hits=[ranked_answer(one) for one in ranked])
+
+
+@router.get("/creators/{creator_id:path}", tags=["creators"])
+async def creator(creator_id: Id, rooms: RoomsOf, vectors: bool = False) -> CreatorAnswer:
+    """A creator with facets, profile, and what outcomes say."""
+    known = await rooms.lookup.creator(creator_id, vectors)
+    return creator_answer(known, rooms.signals.of_creator(creator_id), rooms.prior, rooms.clock.now(), vectors)
+
+
+@router.get("/posts/{post_id:path}", tags=["posts"])
+async def post(post_id: Id, rooms: RoomsOf) -> PostAnswer:
+    """A post's state. A post that the embedder has not come to yet is not found."""
+    return post_answer(await rooms.lookup.post(post_id), rooms.media_root)
+
+
+@router.get("/brands", tags=["brands"])
+async def brands(rooms: RoomsOf) -> BrandsAnswer:
+    """Every brand's standing brief."""
+    return BrandsAnswer(brands=[brand_answer(one) for one in rooms.brands.all()])
+
+
+@router.get("/brands/{brand_id:path}", tags=["brands"])
+async def brand(brand_id: Id, rooms: RoomsOf) -> BrandAnswer:
+    """A brand's standing brief."""
+    known = rooms.brands.get(brand_id)
+    if known is None:
+        raise not_found("brand", brand_id)
+    return brand_answer(known)
+
+
+def _search_answer(rooms: Rooms, hits: list[Hit]) -> SearchAnswer:
+    answers = [hit_answer(hit, rooms.media_root) for hit in hits]
+    return SearchAnswer(hits=answers, model_version=rooms.encoder.model_version)

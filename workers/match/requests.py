@@ -1,0 +1,138 @@
+"""What callers may ask, and its limits. An unknown field is refused, so that a misspelt filter is not lost."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from workers.domain.events import Aspect
+from workers.domain.fields import (
+    Amount,
+    Country,
+    Currency,
+    Identifier,
+    Label,
+    Language,
+    Platform,
+    Share,
+    Shares,
+    Timestamp,
+    Url,
+)
+
+MAX_LIMIT = 100
+MAX_QUERY = 1000
+MAX_BRIEF = 5000
+MAX_EVENTS = 1000
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Request(BaseModel):
+    """Frozen; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Platforms = Annotated[tuple[Platform, ...], BeforeValidator(_as_list), Field(max_length=32)]
+Languages = Annotated[tuple[Language, ...], BeforeValidator(_as_list), Field(max_length=32)]
+Countries = Annotated[tuple[Country, ...], BeforeValidator(_as_list), Field(max_length=64)]
+Categories = Annotated[tuple[Label, ...], BeforeValidator(_as_list), Field(max_length=64)]
+Dimension = Literal["gender", "age", "country"]
+
+
+class Range(Request):
+    """From ``min`` to ``max``, both included; either may be left out."""
+
+    min: Annotated[int, Field(ge=0)] | None = None
+    max: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Range:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is over max {self.max}")
+        return self
+
+
+class PriceCap(Request):
+    """The most that one sponsored post may cost; prices in another currency do not meet it."""
+
+    max: Amount
+    currency: Currency = "EUR"
+
+
+class Filters(Request):
+    """Hard conditions on creators: all must hold, and what is unknown of a creator does not meet them.
+
+    ``audience`` gives the least share by dimension and key: ``{"gender": {"women": 0.6}}``. ``competitors`` are brands
+    whose exclusive creators are left out. ``safety`` gives the highest score by category; a category that was never
+    scored for a creator passes, unless ``unknown_safety`` is ``refuse``.
+    """
+
+    platform: Platforms = ()
+    language: Languages = ()
+    country: Countries = ()
+    category: Categories = ()
+    followers: Range = Range()
+    audience: Annotated[dict[Dimension, Annotated[dict[Label, Share], Field(max_length=64)]], Field(max_length=3)] = {}
+    price: PriceCap | None = None
+    active_within_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    exclude_creators: Annotated[tuple[Identifier, ...], Field(max_length=1000)] = ()
+    competitors: Annotated[tuple[Identifier, ...], Field(max_length=256)] = ()
+    safety: Annotated[dict[Label, Share], Field(max_length=64)] = {}
+    unknown_safety: Literal["allow", "refuse"] = "allow"
+
+
+class Weights(Request):
+    """How much each part of the score counts; what is left out stands at its default."""
+
+    semantic: Annotated[float, Field(ge=0, le=10)] | None = None
+    feedback: Annotated[float, Field(ge=0, le=10)] | None = None
+    audience: Annotated[float, Field(ge=0, le=10)] | None = None
+    engagement: Annotated[float, Field(ge=0, le=10)] | None = None
+    freshness: Annotated[float, Field(ge=0, le=10)] | None = None
+
+
+class MatchRequest(Request):
+    """A brief, or a brand whose stored brief is taken; a brief given beside a brand takes the stored one's place.
+
+    ``audience`` is wanted, not required: it moves the score. ``images`` are addresses of reference pictures.
+    """
+
+    brief: Annotated[str, Field(max_length=MAX_BRIEF)] | None = None
+    brand_id: Identifier | None = None
+    images: Annotated[tuple[Url, ...], Field(max_length=8)] = ()
+    aspects: Annotated[tuple[Aspect, ...], Field(max_length=4)] = ()
+    audience: Annotated[dict[Dimension, Shares], Field(max_length=3)] = {}
+    filters: Filters = Filters()
+    weights: Weights = Weights()
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
+    explain: bool = False
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> MatchRequest:
+        if not (self.brief or self.brand_id or self.aspects or self.images):
+            raise ValueError("one of brief, brand_id, aspects or images is needed")
+        return self
+
+
+class SearchFilters(Request):
+    """Hard conditions on posts."""
+
+    platform: Platforms = ()
+    language: Languages = ()
+    creator_id: Annotated[tuple[Identifier, ...], BeforeValidator(_as_list), Field(max_length=100)] = ()
+    published_after: Timestamp | None = None
+    published_before: Timestamp | None = None
+
+
+class Search(Request):
+    """A content search, by text or by a picture's bytes. ``blend`` 0 looks at pictures only, 1 at captions only."""
+
+    text: Annotated[str, Field(max_length=MAX_QUERY)] = ""
+    blend: Annotated[float, Field(ge=0, le=1)] = 0.5
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 20
+    filters: SearchFilters = SearchFilters()

@@ -1,0 +1,33 @@
+"""What the calls use, handed in by ``main``, or by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.core.clock import Clock
+from workers.core.records import Health
+from workers.domain.feedback import Prior
+from workers.match.lookup import Lookup
+from workers.match.matching import Matcher
+from workers.match.ports import Brands, Outbox, QueryEncoder, Signals
+from workers.match.search import Searcher
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """One of each."""
+
+    searcher: Searcher
+    matcher: Matcher
+    lookup: Lookup
+    brands: Brands
+    signals: Signals
+    outbox: Outbox
+    encoder: QueryEncoder
+    prior: Prior
+    clock: Clock
+    health: Callable[[], Awaitable[Health]]
+    media_root: Path | None
+    media_max_bytes: int

@@ -1,0 +1,87 @@
+"""Holds what Triton serves against its card, and against open_clip itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL.Image import Image
+
+from workers.domain.model_card import ModelCard
+from workers.domain.vectors import Array
+from workers.model.layout import checksum
+from workers.model.source import OpenClip
+
+CLOSE, CLOSE_WITHOUT_MEAN, UNIT_ERROR = 0.999, 0.98, 1e-3
+TEXTS = (
+    "italian dinner with wine", "winter skiing trip", "a cat", "Coffee & croissants", "it\u2019s a guitar",
+    "caf\u00e9 &amp; cr\u00eape", "red sports car", "running shoes #marathon", "books", "\U0001f355 pizza night",
+)  # fmt: skip
+
+
+class Encoder(Protocol):
+    """What is served: raw unit vectors (n, d)."""
+
+    async def encode_images(self, pixels: Array) -> Array: ...
+
+    async def encode_texts(self, texts: Sequence[str]) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing checked: it holds if `value` is at least (or, for an error, at most) `bar`."""
+
+    name: str
+    value: float
+    bar: float
+    holds: bool
+
+
+def changed_files(card: ModelCard, repository: Path) -> list[str]:
+    """Files of the card that are missing or not what they were when it was written."""
+    wrong = []
+    for file, wanted in card.checksums.items():
+        path = repository / file
+        if not path.is_file() or checksum(path) != wanted:
+            wrong.append(file)
+    return wrong
+
+
+def compare(name: str, found: Array, wanted: Array) -> list[Row]:
+    """The least cosine of rows (n, d), as they are, and for three or more also with the mean of `wanted` taken off."""
+    rows = [(name, float(_cosines(found, wanted).min()), CLOSE)]
+    if len(wanted) >= 3:
+        mean = wanted.mean(axis=0)
+        rows.append((f"{name}, mean off", float(_cosines(found - mean, wanted - mean).min()), CLOSE_WITHOUT_MEAN))
+    return [Row(label, value, bar, value >= bar) for label, value, bar in rows]
+
+
+def _cosines(one: Array, other: Array) -> Array:
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.asarray((one * other).sum(axis=1) / np.maximum(lengths, 1e-12))
+
+
+async def check_alone(encoder: Encoder, pixels: Array) -> list[Row]:
+    """Without open_clip: unit length, and the same vector alone and in a batch. `pixels` (n, s, s, 3), may be none."""
+    rows = []
+    samples = [("texts", await encoder.encode_texts(TEXTS), await encoder.encode_texts(TEXTS[:1]))]
+    if len(pixels):
+        samples.append(("pictures", await encoder.encode_images(pixels), await encoder.encode_images(pixels[:1])))
+    for name, together, alone in samples:
+        error = float(np.abs(np.linalg.norm(together, axis=1) - 1).max())
+        rows.append(Row(f"{name}: length, off by", error, UNIT_ERROR, error <= UNIT_ERROR))
+        same = float(_cosines(together[:1], alone).min())
+        rows.append(Row(f"{name}: alone and in a batch, cosine", same, CLOSE, same >= CLOSE))
+    return rows
+
+
+async def check_against(encoder: Encoder, source: OpenClip, images: Sequence[Image], pixels: Array) -> list[Row]:
+    """Against open_clip in float32; `images` as decoded, `pixels` the same ones as the workers prepare them."""
+    rows = compare("texts: cosine to open_clip", await encoder.encode_texts(TEXTS), source.encode_texts(TEXTS))
+    if images:
+        found = await encoder.encode_images(pixels)
+        rows += compare("pictures: cosine to open_clip", found, source.encode_images(images))
+    return rows

@@ -1,0 +1,201 @@
+"""``streamscout model build | list | check``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import orjson
+import typer
+from PIL.Image import Image
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.triton import EncoderRefused, EncoderUnavailable, TritonEncoder
+from workers.config import Settings, load_settings
+from workers.core.media import InvalidMedia
+from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
+from workers.model import build as building
+from workers.model.check import Row, changed_files, check_against, check_alone
+from workers.model.source import ModelsExtraMissing, UnknownModel, load_open_clip
+from workers.model.tokenizer import UnsupportedTokenizer
+
+_FAILED, _USAGE, _UNREACHABLE = 1, 2, 3
+_PICTURES = 512
+
+model_app = typer.Typer(no_args_is_help=True)
+
+Pretrained = Annotated[str | None, typer.Option(help="Weights by open_clip's tag.")]
+Checkpoint = Annotated[Path | None, typer.Option(help="Weights from a file.")]
+Images = Annotated[Path | None, typer.Option(help="A folder of pictures.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@model_app.command("build")
+def build_command(
+    name: Annotated[str, typer.Argument(help="open_clip's name of the model, say ViT-B-32.")],
+    out: Annotated[Path, typer.Option(help="Where the model repository is written.")],
+    pretrained: Pretrained = None,
+    checkpoint: Checkpoint = None,
+    images: Images = None,
+    captions: Annotated[Path | None, typer.Option(help="Captions, one a line, for the centring mean.")] = None,
+    queries: Annotated[Path | None, typer.Option(help="Briefs, one a line, for the centring mean.")] = None,
+    precision: Annotated[str, typer.Option(help="bf16 where the processor has it, or f32.")] = "bf16",
+    threads: Annotated[int, typer.Option(help="OpenVINO's threads for each model; 0 means all.")] = 0,
+    json_: AsJson = False,
+) -> None:
+    """Turn an open_clip model and its weights into what Triton serves. Needs the [models] extra."""
+    if precision not in {"bf16", "f32"}:
+        raise _stop(f"precision is bf16 or f32, not {precision!r}", _USAGE)
+    samples = building.Samples(_pictures(images, load_settings()), _lines(captions), _lines(queries))
+    serving = building.Serving(precision, threads)
+    with _progress() as step:
+        try:
+            card = building.build(name, pretrained, checkpoint, out, samples, serving, step=step)
+        except (ModelsExtraMissing, UnknownModel, UnsupportedTokenizer) as error:
+            raise _stop(str(error), _USAGE) from error
+    for kind, given in (("--images", images), ("--captions", captions), ("--queries", queries)):
+        if given is None:
+            typer.echo(f"no {kind}: that kind is not centred, which costs quality between kinds", err=True)
+    _print_card(card, out, json_)
+
+
+@model_app.command("list")
+def list_command(json_: AsJson = False) -> None:
+    """Show the model of the model repository that is set."""
+    settings = load_settings()
+    _print_card(_card(settings), settings.model_repository, json_)
+
+
+@model_app.command("check")
+def check_command(
+    images: Images = None,
+    model: Annotated[str, typer.Option(help="open_clip's name of the model to hold against.")] = "",
+    pretrained: Pretrained = None,
+    checkpoint: Checkpoint = None,
+    json_: AsJson = False,
+) -> None:
+    """Hold the served model against its card and, with --pretrained or --checkpoint, against open_clip itself."""
+    settings = load_settings()
+    card = _card(settings)
+    changed = changed_files(card, settings.model_repository)
+    rows = [Row("files that differ from the card", float(len(changed)), 0.0, not changed)]
+    pictures = _pictures(images, settings)
+    try:
+        rows += asyncio.run(_served(settings, card, pictures, model, pretrained, checkpoint))
+    except (ModelsExtraMissing, UnknownModel) as error:
+        raise _stop(str(error), _USAGE) from error
+    except EncoderUnavailable as error:
+        raise _stop(f"Triton cannot be reached: {error}", _UNREACHABLE) from error
+    except EncoderRefused as error:
+        raise _stop(str(error), _FAILED) from error
+    _print_rows(rows, changed, json_)
+    if not all(row.holds for row in rows):
+        raise typer.Exit(_FAILED)
+
+
+async def _served(
+    settings: Settings,
+    card: ModelCard,
+    pictures: list[Image],
+    model: str,
+    pretrained: str | None,
+    checkpoint: Path | None,
+) -> list[Row]:
+    if not settings.triton_url:
+        raise EncoderUnavailable("no address is set; start one with `streamscout up`")
+    size = card.image.size
+    pixels = np.stack([to_pixels(p, card) for p in pictures]) if pictures else np.empty((0, size, size, 3), np.uint8)
+    source = load_open_clip(model or card.name, pretrained, checkpoint) if pretrained or checkpoint else None
+    async with TritonEncoder(settings.triton_url, card) as encoder:
+        rows = await check_alone(encoder, pixels)
+        return rows + (await check_against(encoder, source, pictures, pixels) if source else [])
+
+
+def _card(settings: Settings) -> ModelCard:
+    try:
+        return load_model_card(settings.model_repository)
+    except ModelCardError as error:
+        raise _stop(str(error), _USAGE) from error
+
+
+def _pictures(folder: Path | None, settings: Settings) -> list[Image]:
+    """Up to 512 pictures of a folder; what is no picture is named and left out."""
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise _stop(f"{folder} is not a folder", _USAGE)
+    found = []
+    for file in sorted(path for path in folder.rglob("*") if path.is_file())[:_PICTURES]:
+        try:
+            found.append(decode(file.read_bytes(), settings))
+        except InvalidMedia as error:
+            typer.echo(f"{file} is left out: {error.detail}", err=True)
+    if not found:
+        raise _stop(f"{folder} holds no picture that can be read", _USAGE)
+    return found
+
+
+def _lines(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise _stop(f"{file} cannot be read: {error}", _USAGE) from error
+    if not lines:
+        raise _stop(f"{file} holds no line", _USAGE)
+    return lines
+
+
+@contextmanager
+def _progress() -> Iterator[building.Step]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=None)
+        yield lambda text: bar.update(task, description=text)
+
+
+def _stop(message: str, code: int) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(code)
+
+
+def _print_card(card: ModelCard, where: Path, as_json: bool) -> None:
+    shown: dict[str, Any] = {
+        "name": card.name,
+        "model_version": card.model_version,
+        "dimensions": card.dimensions,
+        "image_size": card.image.size,
+        "context_length": card.text.context_length,
+        "licence": card.licence,
+        "repository": str(where),
+        "bytes": sum((where / file).stat().st_size for file in card.checksums if (where / file).is_file()),
+    }
+    if as_json:
+        typer.echo(orjson.dumps([shown], option=orjson.OPT_INDENT_2))
+        return
+    table = Table(show_header=False, box=None)
+    for key, value in shown.items():
+        table.add_row(key, str(value))
+    Console().print(table)
+
+
+def _print_rows(rows: list[Row], changed: list[str], as_json: bool) -> None:
+    if as_json:
+        document = {"rows": [asdict(row) for row in rows], "changed": changed}
+        typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+        return
+    table = Table("check", "value", "bar", "holds")
+    for row in rows:
+        table.add_row(row.name, f"{row.value:.5f}", f"{row.bar:g}", "yes" if row.holds else "NO")
+    Console().print(table)
+    for file in changed:
+        typer.echo(f"differs from the card: {file}", err=True)

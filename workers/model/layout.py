@@ -1,0 +1,103 @@
+"""The layout of a Triton model repository: its folders, configurations, version and card."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+import orjson
+
+from workers.domain.model_card import CARD_FILE, CentringMeans, ImageInput, ModelCard, TextInput
+
+IMAGE, TEXT = "clip_image", "clip_text"
+IMAGE_FILE, TEXT_FILE = f"{IMAGE}/1/model.onnx", f"{TEXT}/1/model.onnx"
+TOKENIZER_FILE = f"{TEXT}/1/tokenizer.json"
+BACKEND = Path(__file__).with_name("triton_backend.py")
+MAX_BATCH = 32
+
+CONFIG = """\
+# Written by workers.model.layout; the card beside it is {card}.
+name: "{name}"
+backend: "python"
+max_batch_size: {max_batch}
+input [ {{ name: "{input_name}", data_type: {data_type}, dims: [ {dims} ] }} ]
+output [ {{ name: "embedding", data_type: TYPE_FP32, dims: [ {dimensions} ] }} ]
+dynamic_batching {{ preferred_batch_size: [ 16, {max_batch} ], max_queue_delay_microseconds: 2000 }}
+instance_group [ {{ count: 1, kind: KIND_CPU }} ]
+parameters {{ key: "model_version", value: {{ string_value: "{version}" }} }}
+parameters {{ key: "context_length", value: {{ string_value: "{context}" }} }}
+parameters {{ key: "precision", value: {{ string_value: "{precision}" }} }}
+parameters {{ key: "threads", value: {{ string_value: "{threads}" }} }}
+"""
+
+
+def version_of(name: str, root: Path, means: CentringMeans) -> str:
+    """`<name>_<8 hex digits>`: other weights, another tokenizer or other means are another version."""
+    digest = hashlib.sha256()
+    for file in (IMAGE_FILE, TEXT_FILE, TOKENIZER_FILE):
+        digest.update((root / file).read_bytes())
+    digest.update(orjson.dumps(means.model_dump()))
+    return f"{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')[:48]}_{digest.hexdigest()[:8]}"
+
+
+def checksum(path: Path) -> str:
+    """The file's sha256, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def finish_layout(
+    root: Path,
+    *,
+    name: str,
+    dimensions: int,
+    image: ImageInput,
+    context_length: int,
+    logit_scale: float,
+    means: CentringMeans,
+    licence: str,
+    sources: tuple[str, ...],
+    built_by: str,
+    precision: str = "bf16",
+    threads: int = 0,
+) -> ModelCard:
+    """Given the ONNX pair and the tokenizer under `root`, writes the rest and answers with the card.
+
+    `threads` is OpenVINO's INFERENCE_NUM_THREADS (0: as many as there are); `precision` "bf16" is used where the
+    processor has it, "f32" always.
+    """
+    version = version_of(name, root, means)
+    inputs = {
+        IMAGE: ("pixels", "TYPE_UINT8", f"{image.size}, {image.size}, 3", precision),
+        TEXT: ("text", "TYPE_STRING", "1", "f32"),
+    }
+    for model, (input_name, data_type, dims, computed) in inputs.items():
+        config = CONFIG.format(
+            card=CARD_FILE, name=model, max_batch=MAX_BATCH, input_name=input_name, data_type=data_type, dims=dims,
+            dimensions=dimensions, version=version, context=context_length, precision=computed, threads=threads,
+        )  # fmt: skip
+        (root / model / "config.pbtxt").write_text(config)
+        shutil.copyfile(BACKEND, root / model / "1" / "model.py")
+    card = ModelCard(
+        name=name,
+        model_version=version,
+        dimensions=dimensions,
+        image=image,
+        text=TextInput(context_length=context_length, tokenizer=TOKENIZER_FILE),
+        logit_scale=logit_scale,
+        centring_means=means,
+        licence=licence,
+        sources=sources,
+        checksums={file: checksum(root / file) for file in served_files(root)},
+        built_by=built_by,
+    )
+    (root / CARD_FILE).write_bytes(orjson.dumps(card.model_dump(), option=orjson.OPT_INDENT_2) + b"\n")
+    return card
+
+
+def served_files(root: Path) -> list[str]:
+    """Every file that Triton reads, by its path under `root`; the backend's own copies included."""
+    files = [path for model in (IMAGE, TEXT) for path in (root / model).rglob("*") if path.is_file()]
+    return sorted(str(path.relative_to(root)) for path in files if "__pycache__" not in path.parts)

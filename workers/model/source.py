@@ -1,0 +1,135 @@
+"""An open_clip model as it is: what is exported, and what the served model is held against (needs `[models]`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
+
+from workers.domain.model_card import ImageInput
+from workers.domain.vectors import Array
+from workers.model.towers import Head, posterior_head
+
+BATCH = 32
+
+
+class ModelsExtraMissing(RuntimeError):
+    """torch and open_clip are not installed. Install the [models] extra: pip install 'streamscout[models]'."""
+
+
+class UnknownModel(ValueError):
+    """open_clip does not know the model or the weights, or the checkpoint is of another model."""
+
+
+@dataclass(frozen=True)
+class OpenClip:
+    """A model in float32 and evaluation mode, with its own preprocessing and tokenizer; `head` behind its pictures."""
+
+    model: Any
+    transform: Any
+    tokenizer: Any
+    image: ImageInput
+    context_length: int
+    dimensions: int
+    head: Head | None = None
+
+    def encode_images(self, images: Sequence[Image]) -> Array:
+        """float32 (n, d), unit length: open_clip's own transform, tower and normalisation, then the head."""
+        import torch
+
+        parts = []
+        with torch.no_grad():
+            for start in range(0, len(images), BATCH):
+                pixels = torch.stack([self.transform(image) for image in images[start : start + BATCH]])
+                found = self.model.encode_image(pixels, normalize=True)
+                parts.append((self.head(found) if self.head else found).numpy())
+        return np.concatenate(parts)
+
+    def encode_texts(self, texts: Sequence[str]) -> Array:
+        """float32 (n, d), unit length."""
+        import torch
+
+        with torch.no_grad():
+            parts = [
+                self.model.encode_text(
+                    self.tokenizer(list(texts[start : start + BATCH]), context_length=self.context_length),
+                    normalize=True,
+                ).numpy()
+                for start in range(0, len(texts), BATCH)
+            ]
+        return np.concatenate(parts)
+
+
+def load_open_clip(name: str, pretrained: str | None, checkpoint: Path | None) -> OpenClip:
+    """A model that open_clip knows by `name`, with weights by tag (`pretrained`) or from a file (`checkpoint`).
+
+    A checkpoint that carries its own configuration (ours does) needs no name that open_clip knows. Raises
+    ModelsExtraMissing and UnknownModel.
+    """
+    try:
+        import open_clip
+        import torch
+    except ImportError as error:
+        raise ModelsExtraMissing(ModelsExtraMissing.__doc__) from error
+    if checkpoint is not None and not checkpoint.is_file():
+        raise UnknownModel(f"there is no checkpoint at {checkpoint}")
+    if checkpoint is not None and checkpoint.suffix != ".safetensors":
+        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if isinstance(stored, dict) and "model_cfg" in stored:
+            return _own(stored)
+    weights = str(checkpoint) if checkpoint is not None else pretrained
+    if not weights and ":" not in name:
+        raise UnknownModel(f"{name}: give the weights, by tag (--pretrained) or by file (--checkpoint)")
+    try:
+        model, _, transform = open_clip.create_model_and_transforms(name, pretrained=weights, device="cpu")
+        tokenizer = open_clip.get_tokenizer(name)
+    except (RuntimeError, ValueError, OSError, KeyError) as error:
+        raise UnknownModel(f"open_clip cannot load {name} with {weights}: {error}") from error
+    settings = dict(open_clip.get_model_preprocess_cfg(model))
+    context = int(getattr(model, "context_length", 0) or tokenizer.context_length)
+    return OpenClip(model.eval(), transform, tokenizer, image_input(settings), context, _dimensions(model, context))
+
+
+def image_input(settings: dict[str, Any]) -> ImageInput:
+    """open_clip's preprocessing settings as the card keeps them; only square pictures are served."""
+    size = settings["size"]
+    if isinstance(size, (tuple, list)):
+        if len(set(size)) != 1:
+            raise UnknownModel(f"pictures of {size} are not square: not served")
+        size = size[0]
+    return ImageInput(
+        size=size,
+        mean=tuple(settings["mean"]),
+        std=tuple(settings["std"]),
+        interpolation=settings.get("interpolation", "bicubic"),
+        resize_mode=settings.get("resize_mode", "shortest"),
+        fill=settings.get("fill_color", 0),
+    )
+
+
+def _own(stored: dict[str, Any]) -> OpenClip:
+    from open_clip.model import CLIP
+    from open_clip.tokenizer import SimpleTokenizer
+    from open_clip.transform import image_transform
+
+    config = stored["model_cfg"]
+    model = CLIP(**config).eval()
+    model.load_state_dict(stored["state_dict"])
+    image = image_input({"size": config["vision_cfg"]["image_size"], **stored["preprocess"]})
+    transform = image_transform(image.size, is_train=False, mean=image.mean, std=image.std)
+    context = config["text_cfg"]["context_length"]
+    head = stored.get("head")
+    behind = posterior_head(head["anchors"].numpy(), head["sharpness"]) if head else None
+    tokenizer = SimpleTokenizer(context_length=context)
+    return OpenClip(model, transform, tokenizer, image, context, config["embed_dim"], behind)
+
+
+def _dimensions(model: Any, context: int) -> int:
+    import torch
+
+    with torch.no_grad():
+        return int(model.encode_text(torch.zeros(1, context, dtype=torch.long)).shape[-1])

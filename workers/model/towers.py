@@ -1,0 +1,114 @@
+"""The two towers of an open_clip model as ONNX files with half-precision weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workers.domain.vectors import Array
+
+OPSET = 18
+HALVED_FROM = 256  # elements: smaller tensors cost nothing and stay float32
+ONE_FILE_BYTES = 1_900_000_000  # protobuf's own limit is 2 GiB
+
+Head = Callable[[Any], Any]
+
+
+def picture_tower(model: Any, mean: tuple[float, ...], std: tuple[float, ...], head: Head | None = None) -> Any:
+    """A torch module: uint8 [n, s, s, 3] to float32 [n, d] of unit length, with `head` behind the unit embedding."""
+    import torch
+
+    class Pictures(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.visual = model.visual
+            self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+            self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+
+        def forward(self, pixels: Any) -> Any:
+            pictures = pixels.permute(0, 3, 1, 2).float() / 255.0
+            found = torch.nn.functional.normalize(self.visual((pictures - self.mean) / self.std), dim=-1)
+            return found if head is None else head(found)
+
+    return Pictures().eval()
+
+
+def text_tower(model: Any) -> Any:
+    """A torch module: token ids int64 [n, context] to float32 [n, d] of unit length."""
+    import torch
+
+    class Texts(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, tokens: Any) -> Any:
+            return self.model.encode_text(tokens, normalize=True)
+
+    return Texts().eval()
+
+
+def posterior_head(anchors: Array, sharpness: float) -> Head:
+    """e' = normalise(softmax(sharpness · e · Aᵀ) · A): the posterior mean of the anchors A [m, d]."""
+    import torch
+
+    fixed = torch.from_numpy(np.asarray(anchors, dtype=np.float32))
+
+    def head(found: Any) -> Any:
+        weights = torch.softmax(sharpness * found @ fixed.T, dim=-1)
+        return torch.nn.functional.normalize(weights @ fixed, dim=-1)
+
+    return head
+
+
+def export_onnx(tower: Any, example: Any, input_name: str, path: Path) -> None:
+    """Writes `tower` with a free batch size; its larger weights are stored as float16 and computed as float32."""
+    import onnx
+    import torch
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad():
+        program = torch.onnx.export(
+            tower,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[input_name],
+            output_names=["embedding"],
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
+            verbose=False,
+        )
+    model = program.model_proto
+    halve_weights(model)
+    if model.ByteSize() > ONE_FILE_BYTES:
+        onnx.save(model, path, save_as_external_data=True, location=f"{path.name}.data")
+    else:
+        onnx.save(model, path)
+
+
+def halve_weights(model: Any) -> None:
+    """float32 initializers to float16 with a Cast behind each, in place; a runtime folds the Cast when it loads."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or int(np.prod(tensor.dims)) < HALVED_FROM:
+            continue
+        values = np.clip(numpy_helper.to_array(tensor), -65504.0, 65504.0).astype(np.float16)
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values, f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    kept = [info for info in graph.value_info if info.name not in {cast.output[0] for cast in casts}]
+    del graph.value_info[:]
+    graph.value_info.extend(kept)
+    del graph.metadata_props[:]
+    for node in graph.node:  # the exporter writes its own source lines and folders there
+        del node.metadata_props[:]
+        node.doc_string = ""

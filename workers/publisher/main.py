@@ -1,0 +1,34 @@
+"""Wires the publisher to Kafka and the schema registry."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Final
+
+from workers.adapters.kafka import KafkaProducer
+from workers.adapters.registry import build_codec
+from workers.config import Settings
+from workers.core.wire import Wire
+from workers.publisher.worker import Progress, Publisher, PublishReport
+
+SOURCE: Final = "streamscout/publish"
+DELIVERY_MS: Final = 20_000
+"""Less than what `ingest` waits, so that a broker that is gone is named as the reason."""
+
+
+def publish_stream(
+    settings: Settings,
+    topic: str,
+    stream: BinaryIO,
+    strict: bool,
+    progress: Progress,
+    *,
+    delivery_ms: int = DELIVERY_MS,
+) -> PublishReport:
+    """Publish JSON lines to ``topic``. Raises SettingsError, and Unavailable where a server does not answer."""
+    settings.required("kafka_bootstrap")
+    wire = Wire(build_codec(settings), SOURCE, settings.namespace)
+    producer = KafkaProducer(settings, delivery_ms=delivery_ms)
+    try:
+        return Publisher(topic, wire, producer, progress).publish(stream, strict)
+    finally:
+        producer.close()
