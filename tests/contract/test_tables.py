@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from aiokafka.partitioner import DefaultPartitioner
 
 from tests.fakes.tables import FakeTable
 from workers.adapters.tables.app import table_app
 from workers.adapters.tables.state import STALE_SECONDS, ChangelogTable, StateDirectory, TableView
 from workers.config import Settings
+from workers.domain.partitioning import partition_of
 
 View = Callable[[int], TableView]
 
@@ -126,3 +128,9 @@ def test_state_that_was_away_for_long_is_not_trusted(tmp_path: Path) -> None:
     os.utime(path / "lock", (old, old))
     with StateDirectory(tmp_path) as path:
         assert not (path / "v1").exists()
+
+
+@pytest.mark.parametrize("key", [b"", b"a", b"creator-7", "crème brûlée".encode(), bytes(range(256))])
+def test_outputs_go_to_the_partition_that_java_would_choose(key: bytes) -> None:
+    """Faust's own partitioner and ours are one."""
+    assert DefaultPartitioner()(key, list(range(12)), None) == partition_of(key, 12)

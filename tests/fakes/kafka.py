@@ -97,6 +97,7 @@ class FakeConsumer:
         self.expired = False
         self.polls = self.pauses = 0
         self.silent = 0.0
+        self.refused: list[dict[TopicPartition, int]] = []
 
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
         for topic in topics:
@@ -130,6 +131,8 @@ class FakeConsumer:
         with self._broker.changed:
             if self in self._group.members and not self.expired:
                 self._group.committed.update(offsets)
+            else:
+                self.refused.append(dict(offsets))
 
     def silence(self) -> float:
         return self.silent

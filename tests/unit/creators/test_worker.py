@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,15 +103,11 @@ def test_an_event_of_another_model_version_is_dead() -> None:
 def test_a_vector_of_another_size_is_dead_and_writes_nothing(length: int) -> None:
     """Bad input never reaches the state."""
     table = FakeTable()
-    event = published(1).model_copy(update={"visual": to_bytes(published_vector(length))})
+    event = published(1).model_copy(update={"visual": to_bytes(np.ones(length))})
     answer = Creators(SETTINGS, Notes()).handle(item(event), table)
     assert isinstance(answer, Dead)
     assert answer.reason == "invalid_event"
     assert table.written == []
-
-
-def published_vector(length: int) -> list[float]:
-    return [1.0] * length
 
 
 def test_an_event_that_creators_does_not_read_is_dead() -> None:

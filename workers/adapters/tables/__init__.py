@@ -28,7 +28,8 @@ process, taken over by the next after a crash.
 
 from __future__ import annotations
 
+from workers.adapters.tables.routing import KeyedHandler
 from workers.adapters.tables.state import PartitionView, TableView
-from workers.adapters.tables.worker import KeyedHandler, KeyedWorker
+from workers.adapters.tables.worker import KeyedWorker
 
 __all__ = ["KeyedHandler", "KeyedWorker", "PartitionView", "TableView"]

@@ -9,27 +9,25 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP, EventT, FutureMessage
 
 from workers.adapters.tables.app import HandAcknowledged, TableApp, table_app
-from workers.adapters.tables.state import ChangelogTable, StateDirectory, TableView
+from workers.adapters.tables.routing import KeyedHandler, Routing
+from workers.adapters.tables.state import ChangelogTable, StateDirectory
 from workers.config import Settings
 from workers.core import metrics
 from workers.core.clock import SystemClock
-from workers.core.dead_letters import dead_letter, rekeyed
 from workers.core.health import HealthServer
 from workers.core.logs import configure_logging
 from workers.core.presence import presence
+from workers.core.process import CLEAN, ENDED_BY_A_LAW, UNREACHABLE
 from workers.core.records import (
-    Dead,
     Health,
     InRecord,
-    InvalidEvent,
-    Item,
     OutRecord,
     Position,
     TopicFacts,
@@ -37,30 +35,11 @@ from workers.core.records import (
 )
 from workers.core.wire import Wire, source_time
 from workers.domain.events import Event
-from workers.domain.partitioning import partition_of
-from workers.domain.reasons import Reason
 from workers.domain.topics import topic_name
 
-CLEAN, UNREACHABLE, ENDED_BY_A_LAW = 0, 3, 4
 STALLED_SECONDS = 60.0
 TICK_SECONDS = 0.5
 log = structlog.get_logger()
-
-
-class KeyedHandler(Protocol):
-    """A worker's part. Both methods run on the event loop and never wait."""
-
-    def handle(self, item: Item[Any], table: TableView) -> list[OutRecord] | Dead:
-        """Write the event's rows and answer with what it leads to, or say that it never can be used.
-
-        ``table`` holds the rows of the event's partition. An event comes again after a crash, a rebalance, or when
-        ``Unavailable`` was raised: a row that is there already is written again and its result returned again (law 8).
-        """
-        ...
-
-    def forget(self) -> None:
-        """Partitions moved: drop whatever was computed from rows."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +70,14 @@ class KeyedWorker:
         wire: Wire,
         facts: Mapping[str, TopicFacts],
     ) -> None:
-        self._settings, self._name, self._handler, self._wire = settings, name, handler, wire
-        self._accepted, self._facts, self._clock = accepted, facts, SystemClock()
-        self._dead, self._rekeyed, self._changelog = (
-            self._full(f"{name}.{of}") for of in ("dead", "rekeyed", "changelog")
-        )
-        self._topics = [*(self._full(topic) for topic in topics), self._rekeyed]
+        self._settings, self._name, self._handler = settings, name, handler
+        self._facts, self._clock = facts, SystemClock()
+        self._changelog = self._full(f"{name}.changelog")
+        self._topics = [self._full(topic) for topic in (*topics, f"{name}.rekeyed")]
         counts = {topic: facts[topic].partitions for topic in (*self._topics, self._changelog)}
         if len(set(counts.values())) != 1:
             raise ValueError(f"topics of one table must have equal partitions: {counts}")
-        self._partitions = next(iter(counts.values()))
+        self._routing = Routing(settings, name, accepted, counts[self._changelog], handler, wire)
         self._forgotten = False
         self._app: TableApp
         self._table: ChangelogTable
@@ -235,7 +212,7 @@ class KeyedWorker:
                 # Read under an earlier assignment: whoever owns the partition next reads it again.
                 return
             try:
-                outputs = self._decide(record)
+                outputs = self._routing.decide(record, self._table.view(record.position.partition))
                 break
             except Unavailable as error:
                 log.warning("cannot handle yet", worker=self._name, reason=str(error))
@@ -250,36 +227,6 @@ class KeyedWorker:
         position = Position(message.topic, message.partition, message.offset, self._facts[message.topic].id)
         headers: Any = message.headers or ()
         return InRecord(position, message.key, message.value, tuple(headers), round(message.timestamp * 1000))
-
-    def _decide(self, record: InRecord) -> list[OutRecord]:
-        """The outputs of an event: of the handler, or sideways."""
-        try:
-            event = self._wire.event(record, self._accepted)
-            key = event.key().encode()
-            belongs = partition_of(key, self._partitions)
-            if record.key != key or belongs != record.position.partition:
-                return self._misplaced(record, key, belongs)
-            with metrics.stage(self._name, "handle"):
-                answer = self._handler.handle(Item(event, record), self._table.view(record.position.partition))
-        except InvalidEvent as error:
-            answer = Dead(error.reason, error.detail)
-        if isinstance(answer, Dead):
-            return [self._dead_letter(record, answer)]
-        metrics.EVENTS.labels(self._name, "done").inc()
-        return answer
-
-    def _misplaced(self, record: InRecord, key: bytes, belongs: int) -> list[OutRecord]:
-        """What belongs elsewhere goes round once, and is dead if it is wrong there too."""
-        if record.position.topic != self._rekeyed:
-            metrics.EVENTS.labels(self._name, "misplaced").inc()
-            return [rekeyed(record, self._rekeyed, key)]
-        detail = f"{key.decode('utf-8', 'replace')!r} belongs on partition {belongs} under its own key"
-        return [self._dead_letter(record, Dead(Reason.KEY_MISMATCH, detail))]
-
-    def _dead_letter(self, record: InRecord, dead: Dead) -> OutRecord:
-        metrics.EVENTS.labels(self._name, "dead").inc()
-        metrics.DEAD_LETTERS.labels(self._name, dead.reason).inc()
-        return dead_letter(record, dead, self._dead, self._name, 0, self._clock.now())
 
     def _send(self, output: OutRecord) -> FutureMessage:
         if (sender := self._senders.get(output.topic)) is None:

@@ -1,0 +1,82 @@
+"""What becomes of a record: what the handler makes of it, round to its own partition, or to the dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Protocol
+
+from workers.adapters.tables.state import TableView
+from workers.config import Settings
+from workers.core import metrics
+from workers.core.clock import Clock, SystemClock
+from workers.core.dead_letters import dead_letter, rekeyed
+from workers.core.records import Dead, InRecord, InvalidEvent, Item, OutRecord
+from workers.core.wire import Wire
+from workers.domain.events import Event
+from workers.domain.partitioning import partition_of
+from workers.domain.reasons import Reason
+from workers.domain.topics import topic_name
+
+
+class KeyedHandler(Protocol):
+    """A worker's part. Both methods run on the event loop and never wait."""
+
+    def handle(self, item: Item[Any], table: TableView) -> list[OutRecord] | Dead:
+        """Write the event's rows and answer with what it leads to, or say that it never can be used.
+
+        ``table`` holds the rows of the event's partition. An event comes again after a crash, a rebalance, or when
+        ``Unavailable`` was raised: a row that is there already is written again and its result returned again (law 8).
+        """
+        ...
+
+    def forget(self) -> None:
+        """Partitions moved: drop whatever was computed from rows."""
+        ...
+
+
+class Routing:
+    """Decides about one record at a time for worker ``name``, whose topics have ``partitions`` partitions each."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        accepted: Collection[type[Event]],
+        partitions: int,
+        handler: KeyedHandler,
+        wire: Wire,
+        clock: Clock | None = None,
+    ) -> None:
+        self._name, self._accepted, self._partitions = name, accepted, partitions
+        self._handler, self._wire, self._clock = handler, wire, clock or SystemClock()
+        self._dead, self._rekeyed = (topic_name(settings.namespace, f"{name}.{of}") for of in ("dead", "rekeyed"))
+
+    def decide(self, record: InRecord, table: TableView) -> list[OutRecord]:
+        """The outputs of a record; its rows are written. Raises Unavailable, and whatever the handler raises."""
+        try:
+            event = self._wire.event(record, self._accepted)
+            key = event.key().encode()
+            belongs = partition_of(key, self._partitions)
+            if record.key != key or belongs != record.position.partition:
+                return self._misplaced(record, key, belongs)
+            with metrics.stage(self._name, "handle"):
+                answer = self._handler.handle(Item(event, record), table)
+        except InvalidEvent as error:
+            answer = Dead(error.reason, error.detail)
+        if isinstance(answer, Dead):
+            return [self._dead_letter(record, answer)]
+        metrics.EVENTS.labels(self._name, "done").inc()
+        return answer
+
+    def _misplaced(self, record: InRecord, key: bytes, belongs: int) -> list[OutRecord]:
+        """What belongs elsewhere goes round once, and is dead if it is wrong there too."""
+        if record.position.topic != self._rekeyed:
+            metrics.EVENTS.labels(self._name, "misplaced").inc()
+            return [rekeyed(record, self._rekeyed, key)]
+        detail = f"{key.decode('utf-8', 'replace')!r} belongs on partition {belongs} under its own key"
+        return [self._dead_letter(record, Dead(Reason.KEY_MISMATCH, detail))]
+
+    def _dead_letter(self, record: InRecord, dead: Dead) -> OutRecord:
+        metrics.EVENTS.labels(self._name, "dead").inc()
+        metrics.DEAD_LETTERS.labels(self._name, dead.reason).inc()
+        return dead_letter(record, dead, self._dead, self._name, 0, self._clock.now())
