@@ -7,8 +7,8 @@ from contextlib import closing
 from tests.waiting import eventually
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings
-from workers.core.records import InRecord
 from workers.domain.topics import topic_name
+from workers.wire.records import InRecord
 
 
 def read_records(settings: Settings, topic: str, count: int) -> list[InRecord]:

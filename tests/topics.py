@@ -9,10 +9,10 @@ from contextlib import closing
 from workers.adapters.registry import build_codec
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings
-from workers.core.records import InRecord
-from workers.core.wire import Wire
 from workers.domain.events import EVENT_TYPES, Event
 from workers.domain.topics import topic_name
+from workers.wire.cloudevents import Wire
+from workers.wire.records import InRecord
 
 
 def read_topic(settings: Settings, topic: str, seconds: float = 30.0) -> list[InRecord]:

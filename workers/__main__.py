@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from workers.config import SettingsError, load_settings
-from workers.core.records import Unavailable
+from workers.wire.records import Unavailable
 
 WORKERS = ("embedder", "creators", "indexer", "outcomes", "match")
 USAGE, UNREACHABLE = 2, 3

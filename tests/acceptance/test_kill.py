@@ -21,7 +21,6 @@ from workers.adapters.registry import build_codec
 from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.names import alias_name
 from workers.config import Settings
-from workers.core.wire import Wire
 from workers.demo.loads import publish_files
 from workers.demo.sample import SampleFiles, write_sample
 from workers.demo.world import World, load_artwork, make_world
@@ -38,6 +37,7 @@ from workers.domain.events import (
 )
 from workers.stack.fleet import Fleet
 from workers.stack.progress import Board
+from workers.wire.cloudevents import Wire
 
 CREATORS, POSTS, CLICKS = 12, 240, 400
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -16,9 +16,9 @@ from tests.examples import Example, examples
 from tests.fakes.registry import FakeRegistry
 from workers.adapters.registry import RegistryCodec, build_codec
 from workers.config import Settings
-from workers.core.wire import Codec, JsonCodec
 from workers.domain.events import EVENT_TYPES, PostRemoved
 from workers.domain.reasons import InvalidEvent
+from workers.wire.cloudevents import Codec, JsonCodec
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 REMOVED = PostRemoved(post_id="p", creator_id="c", revision=1)

@@ -18,11 +18,11 @@ import pytest
 from tests.fakes.registry import FakeRegistry
 from workers.adapters.registry import RegistryCodec, build_codec
 from workers.config import load_settings
-from workers.core.records import Unavailable
-from workers.core.wire import JsonCodec, RegistryUnavailable
 from workers.domain.avro_schema import avro_schema
 from workers.domain.events import CreatorProfiled, PostPublished, PostRemoved
 from workers.domain.reasons import InvalidEvent
+from workers.wire.cloudevents import JsonCodec, RegistryUnavailable
+from workers.wire.records import Unavailable
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 REMOVED = PostRemoved(post_id="p", creator_id="c", revision=1)

@@ -20,8 +20,8 @@ from tests.fakes.kafka import FakeBroker, FakeConsumer, FakeProducer
 from tests.waiting import eventually
 from workers.adapters.kafka import KafkaConsumer, KafkaProducer
 from workers.config import Settings
-from workers.core.records import Consumer, InRecord, OutRecord, Producer, TopicPartition, Unavailable
 from workers.domain.partitioning import partition_of
+from workers.wire.records import Consumer, InRecord, OutRecord, Producer, TopicPartition, Unavailable
 
 PARTITIONS = 4
 

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.media import MediaHost, MemoryMedia
 from workers.adapters.media import MediaFetcher
 from workers.config import Settings
-from workers.core.media import InvalidMedia, MediaUnavailable
+from workers.domain.media import InvalidMedia, MediaUnavailable
 from workers.embedder.ports import Media
 
 

@@ -15,10 +15,10 @@ from workers.adapters.tables.app import Membership
 from workers.adapters.tables.routing import Routing
 from workers.adapters.tables.state import TableView
 from workers.config import Settings
-from workers.core.records import Dead, InRecord, Item, OutRecord, Position, Unavailable
-from workers.core.wire import JsonCodec, Wire
 from workers.domain.events import PostRetracted
 from workers.domain.partitioning import partition_of
+from workers.wire.cloudevents import JsonCodec, Wire
+from workers.wire.records import Dead, InRecord, Item, OutRecord, Position, Unavailable
 
 WIRE = Wire(JsonCodec(), "tests", "ns")
 EVENT = PostRetracted(post_id="p", creator_id="mira", revision=1, model_version="m")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.core.records import Unavailable
 from workers.domain.vectors import Array
+from workers.wire.records import Unavailable
 
 
 class HashingEncoder:

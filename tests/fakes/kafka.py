@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from workers.core.records import (
+from workers.domain.partitioning import partition_of
+from workers.wire.records import (
     Headers,
     InRecord,
     Listener,
@@ -21,7 +22,6 @@ from workers.core.records import (
     TopicPartition,
     Unavailable,
 )
-from workers.domain.partitioning import partition_of
 
 
 @dataclass

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from workers.core.media import InvalidMedia, MediaUnavailable
+from workers.domain.media import InvalidMedia, MediaUnavailable
 
 Answer = tuple[int, Mapping[str, str], bytes]
 

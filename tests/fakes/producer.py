@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from tests.fakes.kafka import FakeBroker, FakeProducer
-from workers.core.records import InRecord, OutRecord, ProduceFailed
+from workers.wire.records import InRecord, OutRecord, ProduceFailed
 
 
 class MemoryProducer(FakeProducer):

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import numpy as np
 
-from workers.core.records import Unavailable
 from workers.domain.queries import Condition, Found, all_hold
 from workers.domain.stored import StoredObject
 from workers.domain.vectors import Array
+from workers.wire.records import Unavailable
 
 
 class MemoryIndex:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from workers.core.records import Unavailable
 from workers.domain.stored import StoredObject
+from workers.wire.records import Unavailable
 
 
 class Killed(BaseException):

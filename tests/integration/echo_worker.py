@@ -15,11 +15,11 @@ from workers.adapters.kafka import KafkaConsumer, KafkaProducer
 from workers.config import Settings, load_settings
 from workers.core.lease import Lease
 from workers.core.loop import Loop
-from workers.core.process import run_worker
-from workers.core.records import Done, Item, OutRecord, Verdict
-from workers.core.wire import JsonCodec, Wire
 from workers.domain.events import PostRemoved
 from workers.domain.topics import topic_name
+from workers.process.running import run_worker
+from workers.wire.cloudevents import JsonCodec, Wire
+from workers.wire.records import Done, Item, OutRecord, Verdict
 
 
 class Echo:

@@ -27,8 +27,6 @@ from tests.waiting import eventually
 from workers.adapters.kafka import KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.config import Settings, child_environment
-from workers.core.records import OutRecord
-from workers.core.wire import Wire, attributes
 from workers.creators.fold import Rows, fold_rows
 from workers.creators.main import fold_settings
 from workers.creators.rows import PostRow, ProfileRow, newer, post_key, post_row, profile_key, profile_row
@@ -46,6 +44,8 @@ from workers.domain.model_card import load_model_card
 from workers.domain.topics import topic_name
 from workers.domain.vectors import Array, to_bytes, unit
 from workers.stack.topics import create_topics
+from workers.wire.cloudevents import Wire, attributes
+from workers.wire.records import OutRecord
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = """

@@ -13,10 +13,10 @@ import pytest
 from tests.reading import read_records
 from workers.adapters.registry import build_codec
 from workers.config import Settings
-from workers.core.wire import Wire, attributes
 from workers.domain.events import Converted, Event, PostPublished
 from workers.domain.partitioning import partition_of
 from workers.domain.topics import load_topics, topic_name
+from workers.wire.cloudevents import Wire, attributes
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "producers.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE)

@@ -23,8 +23,6 @@ from workers.adapters.weaviate.objects import ObjectStore
 from workers.config import Settings
 from workers.core.clock import SystemClock
 from workers.core.lease import Lease
-from workers.core.records import InRecord, OutRecord, Position
-from workers.core.wire import Wire, attributes
 from workers.domain.events import CreatorProfiled, Event, PostEmbedded, PostPublished, PostRemoved, PostRetracted
 from workers.domain.events.embeddings import ProfileEmbedded
 from workers.domain.ids import post_object_id, visual_id
@@ -33,6 +31,8 @@ from workers.domain.stored import StoredObject
 from workers.domain.topics import topic_name
 from workers.domain.vectors import Array, from_bytes, unit_mean
 from workers.embedder.main import embedder_loop
+from workers.wire.cloudevents import Wire, attributes
+from workers.wire.records import InRecord, OutRecord, Position
 
 
 class Killed(BaseException):

@@ -23,7 +23,6 @@ from workers.adapters.weaviate.queries import WeaviateIndex
 from workers.config import Settings
 from workers.core.clock import SystemClock
 from workers.core.lease import Lease
-from workers.core.wire import Wire
 from workers.domain.events import CreatorUpdated, Profile
 from workers.domain.ids import bio_object_id, creator_object_id, facet_id
 from workers.domain.queries import Condition
@@ -31,6 +30,7 @@ from workers.domain.stored import StoredObject
 from workers.domain.vectors import from_bytes
 from workers.indexer.main import indexer_loop
 from workers.stack.collections import create_collections
+from workers.wire.cloudevents import Wire
 
 CARD = {
     "name": "tiny",

@@ -22,11 +22,11 @@ from tests.topics import read_topic
 from tests.waiting import eventually
 from workers.adapters.kafka import KafkaProducer
 from workers.config import Settings, child_environment
-from workers.core.records import OutRecord
-from workers.core.wire import JsonCodec, Wire
 from workers.domain.events import PostRemoved
 from workers.domain.topics import topic_name
 from workers.stack.topics import create_topics
+from workers.wire.cloudevents import JsonCodec, Wire
+from workers.wire.records import OutRecord
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 

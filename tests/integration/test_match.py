@@ -23,8 +23,6 @@ from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.objects import ObjectStore
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings
-from workers.core.records import InRecord, OutRecord
-from workers.core.wire import Wire
 from workers.domain.events import (
     Audience,
     BrandBriefed,
@@ -45,6 +43,8 @@ from workers.domain.vectors import Array, centre
 from workers.match.client import ApiClient, ApiRefusedError, ApiUnavailable, find_api
 from workers.match.main import serving
 from workers.stack.setup import prepare_world
+from workers.wire.cloudevents import Wire
+from workers.wire.records import InRecord, OutRecord
 
 NOW = datetime.now(UTC)
 CAPTIONS = {"cake": "a birthday cake", "ball": "a football", "cat": "a cat"}

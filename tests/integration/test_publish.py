@@ -18,12 +18,12 @@ from typer.testing import CliRunner
 from tests.reading import read_records
 from workers.adapters.registry import build_codec
 from workers.config import Settings, child_environment
-from workers.core.records import Unavailable
-from workers.core.wire import Wire, attributes
 from workers.domain.events import ImpressionsCounted, PostPublished, PostRemoved
 from workers.domain.partitioning import partition_of
 from workers.publisher.cli import exit_code, publish
 from workers.publisher.main import publish_stream
+from workers.wire.cloudevents import Wire, attributes
+from workers.wire.records import Unavailable
 
 APP = typer.Typer()
 APP.command()(publish)

@@ -22,8 +22,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from workers.config import Settings
-from workers.core import records
-from workers.core.records import InRecord, Listener, OutRecord, Position, ProduceFailed, TopicFacts, Unavailable
+from workers.wire import records
+from workers.wire.records import InRecord, Listener, OutRecord, Position, ProduceFailed, TopicFacts, Unavailable
 
 MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
 DELIVERY_MS: Final = 60_000
@@ -44,7 +44,7 @@ FENCED: Final = frozenset(
 """Another member owns the partition, or will: it reads the uncommitted events again."""
 
 
-# librdkafka's own log, through the standard library's: `core.logs` sets its form and level.
+# librdkafka's own log, through the standard library's: `process.logs` sets its form and level.
 _LOGGER: Final = logging.getLogger("librdkafka")
 
 
@@ -125,7 +125,7 @@ class KafkaProducer:
 
 
 class KafkaConsumer:
-    """A member of group ``<namespace>.<group>``. The loop's port: see ``core.records.Consumer``."""
+    """A member of group ``<namespace>.<group>``. The loop's port: see ``wire.records.Consumer``."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ import httpcore
 import httpx
 
 from workers.config import Settings
-from workers.core.media import InvalidMedia, MediaUnavailable
+from workers.domain.media import InvalidMedia, MediaUnavailable
 
 MAX_REDIRECTS = 5
 _GONE = {404, 410}

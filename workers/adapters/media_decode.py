@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.Image import Resampling
 
-from workers.core.media import InvalidMedia
+from workers.domain.media import InvalidMedia
 from workers.domain.model_card import ModelCard
 from workers.domain.reasons import Reason
 

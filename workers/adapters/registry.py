@@ -25,11 +25,11 @@ from fastavro.schema import SchemaParseException
 from pydantic import ValidationError
 
 from workers.config import Settings
-from workers.core.wire import AVRO_MAGIC, Codec, JsonCodec, RegistryUnavailable, decode_json, event_type
 from workers.domain.avro_schema import same_form, schema_files
 from workers.domain.events import EVENT_TYPES, Event
 from workers.domain.parse import invalid_event
 from workers.domain.reasons import InvalidEvent, Reason
+from workers.wire.cloudevents import AVRO_MAGIC, Codec, JsonCodec, RegistryUnavailable, decode_json, event_type
 
 _HEADER: Final = struct.Struct(">bI")
 _LARGEST_ID: Final = 2**31 - 1

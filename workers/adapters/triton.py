@@ -15,9 +15,9 @@ from tritonclient.http.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from workers.config import SettingsError
-from workers.core.records import Unavailable
 from workers.domain.model_card import ModelCard
 from workers.domain.vectors import Array
+from workers.wire.records import Unavailable
 
 IMAGE_MODEL = "clip_image"
 TEXT_MODEL = "clip_text"

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from workers.adapters.kafka import START_SECONDS, KafkaFailed, KafkaUnavailable
 from workers.config import Settings
-from workers.core.records import InRecord, Position
+from workers.wire.records import InRecord, Position
 
 _NO_GROUP = "streamscout-whole-topic"
 """librdkafka wants a group's name even where nobody joins one; nothing is ever committed under it."""

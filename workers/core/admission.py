@@ -7,11 +7,11 @@ from typing import Any
 
 from workers.core.batch import Partition, Waiting
 from workers.core.dead_letters import rekeyed
-from workers.core.records import Dead, Done, InRecord, InvalidEvent, Item
-from workers.core.wire import Wire
 from workers.domain.events import Event
 from workers.domain.partitioning import partition_of
 from workers.domain.reasons import Reason
+from workers.wire.cloudevents import Wire
+from workers.wire.records import Dead, Done, InRecord, InvalidEvent, Item
 
 
 class Admission:

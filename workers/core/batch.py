@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workers.core.offsets import Offsets
-from workers.core.records import Dead, Done, Item, TopicPartition
+from workers.wire.records import Dead, Done, Item, TopicPartition
 
 
 @dataclass(slots=True)

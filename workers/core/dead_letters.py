@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from workers.core.records import Dead, InRecord, OutRecord
 from workers.domain.ids import dead_letter_id
+from workers.wire.records import Dead, InRecord, OutRecord
 
 ID, REASON, FIRST_SEEN, ATTEMPTS = (f"streamscout.dead.{name}" for name in ("id", "reason", "first_seen", "attempts"))
 ORIGIN = "streamscout.origin."

@@ -12,7 +12,7 @@ import structlog
 from workers.core.batch import Partition
 from workers.core.clock import Clock
 from workers.core.lease import Lease
-from workers.core.records import Consumer, InRecord, TopicPartition
+from workers.wire.records import Consumer, InRecord, TopicPartition
 
 log = structlog.get_logger()
 POLL_SECONDS = 0.05

@@ -22,7 +22,10 @@ from workers.core.clock import Clock, SystemClock
 from workers.core.dead_letters import dead_letter
 from workers.core.fetch import Fetcher
 from workers.core.lease import Lease, LeaseExpired
-from workers.core.records import (
+from workers.domain.events import Event
+from workers.domain.topics import topic_name
+from workers.wire.cloudevents import Wire, source_time
+from workers.wire.records import (
     Consumer,
     Dead,
     Done,
@@ -37,9 +40,6 @@ from workers.core.records import (
     Unavailable,
     Verdict,
 )
-from workers.core.wire import Wire, source_time
-from workers.domain.events import Event
-from workers.domain.topics import topic_name
 
 log = structlog.get_logger()
 TICK_SECONDS = 0.1

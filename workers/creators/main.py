@@ -11,15 +11,15 @@ from workers.adapters.kafka import topic_facts
 from workers.adapters.registry import build_codec
 from workers.adapters.tables import KeyedWorker
 from workers.config import Settings
-from workers.core.logs import configure_logging
-from workers.core.process import UNREACHABLE
-from workers.core.records import Item, OutRecord, Unavailable
-from workers.core.wire import SOURCE_TIME, Wire, source_time
 from workers.creators.facets import FoldSettings
 from workers.creators.worker import ACCEPTED, Creators
 from workers.domain.events import CreatorUpdated, Event
 from workers.domain.model_card import load_model_card
 from workers.domain.topics import topic_name
+from workers.process.logs import configure_logging
+from workers.process.running import UNREACHABLE
+from workers.wire.cloudevents import SOURCE_TIME, Wire, source_time
+from workers.wire.records import Item, OutRecord, Unavailable
 
 log = structlog.get_logger()
 NAME = "creators"

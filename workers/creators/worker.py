@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Protocol
 from uuid import UUID
 
-from workers.core.records import Dead, Item, OutRecord
 from workers.creators.facets import FoldSettings
 from workers.creators.fold import Fold, fold_rows, read_rows, with_new_post, with_profile
 from workers.creators.rows import (
@@ -33,6 +32,7 @@ from workers.domain.events import (
     ProfileEmbedded,
 )
 from workers.domain.reasons import Reason
+from workers.wire.records import Dead, Item, OutRecord
 
 ACCEPTED: tuple[type[Event], ...] = (PostEmbedded, PostRetracted, ProfileEmbedded, CreatorErased, CreatorReinstated)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from workers.adapters.kafka import KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.config import Settings
-from workers.core.wire import Wire
 from workers.demo.flow import StepFailedError
 from workers.publisher.main import SOURCE, publish_stream
 from workers.publisher.worker import Publisher, PublishReport
+from workers.wire.cloudevents import Wire
 
 PACED_CHUNK = 4
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from workers.core.records import InRecord, OutRecord
-from workers.core.wire import SOURCE_TIME, Wire, source_time
 from workers.domain.events import (
     CreatorErased,
     CreatorProfiled,
@@ -23,6 +21,8 @@ from workers.domain.vectors import Array, to_bytes, unit_mean
 from workers.embedder.content import event_hash
 from workers.embedder.objects import Embedded
 from workers.embedder.plan import StoredPost
+from workers.wire.cloudevents import SOURCE_TIME, Wire, source_time
+from workers.wire.records import InRecord, OutRecord
 
 TOPIC = "embeddings"
 _LAST_SECOND = 253_402_300_799

@@ -20,13 +20,13 @@ from workers.adapters.weaviate.objects import ObjectStore
 from workers.config import Settings
 from workers.core.lease import Lease
 from workers.core.loop import Loop
-from workers.core.process import run_worker
-from workers.core.wire import Wire
 from workers.domain.model_card import load_model_card
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
 from workers.embedder.task import ACCEPTED, Accepted
 from workers.embedder.worker import NAME, Embedder, serial_key
+from workers.process.running import run_worker
+from workers.wire.cloudevents import Wire
 
 TOPICS = ("posts", "posts.backfill", "profiles")
 

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 
-from workers.core.media import InvalidMedia, MediaUnavailable
 from workers.domain.events import PostPublished
 from workers.domain.events.posts import Media as MediaOfPost
+from workers.domain.media import InvalidMedia, MediaUnavailable
 from workers.domain.reasons import Reason
 from workers.embedder.content import digest
 from workers.embedder.ports import Media, Prepare

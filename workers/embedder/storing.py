@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from workers.core.lease import Lease
-from workers.core.records import Dead
 from workers.domain.ids import post_object_id
 from workers.domain.reasons import Reason
 from workers.domain.stored import Store, StoredObject
@@ -21,6 +20,7 @@ from workers.embedder.objects import (
 )
 from workers.embedder.plan import Embed, Retract, StoredPost
 from workers.embedder.task import Task
+from workers.wire.records import Dead
 
 
 class Storing:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workers.core.records import Item, Verdict
 from workers.domain.events import CreatorErased, CreatorProfiled, CreatorReinstated, PostPublished, PostRemoved
 from workers.embedder.content import digest, text_of
 from workers.embedder.objects import Embedded
 from workers.embedder.plan import Embed, Plan
 from workers.embedder.progress import Progress
+from workers.wire.records import Item, Verdict
 
 ACCEPTED = (PostPublished, PostRemoved, CreatorProfiled, CreatorErased, CreatorReinstated)
 Accepted = PostPublished | PostRemoved | CreatorProfiled | CreatorErased | CreatorReinstated

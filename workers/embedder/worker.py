@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 from workers.config import Settings
 from workers.core.lease import Lease
-from workers.core.media import InvalidMedia, MediaUnavailable
 from workers.core.metrics import REUSED, stage
-from workers.core.records import Dead, Done, Item, Later, OutRecord, Verdict
-from workers.core.wire import Wire
 from workers.domain.events import CreatorProfiled, PostPublished, PostRemoved
+from workers.domain.media import InvalidMedia, MediaUnavailable
 from workers.domain.reasons import Reason
 from workers.domain.stored import Store
 from workers.domain.vectors import Array
@@ -22,6 +20,8 @@ from workers.embedder.plan import Embed, Republish, Retract, StoredPost, plan
 from workers.embedder.progress import Progress, Unfinished
 from workers.embedder.storing import Storing
 from workers.embedder.task import Accepted, Task
+from workers.wire.cloudevents import Wire
+from workers.wire.records import Dead, Done, Item, Later, OutRecord, Verdict
 
 NAME = "embedder"
 

@@ -13,11 +13,11 @@ from workers.adapters.weaviate.objects import ObjectStore
 from workers.config import Settings
 from workers.core.lease import Lease
 from workers.core.loop import Loop
-from workers.core.process import run_worker
-from workers.core.wire import Wire
 from workers.domain.events import CreatorUpdated
 from workers.domain.model_card import load_model_card
 from workers.indexer.worker import WORKER, Indexer
+from workers.process.running import run_worker
+from workers.wire.cloudevents import Wire
 
 TOPIC = "creators"
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from workers.core import metrics
 from workers.core.lease import Lease
-from workers.core.records import Dead, Done, Item, Later, Verdict
 from workers.domain.events import CreatorUpdated
 from workers.domain.ids import bio_object_id, creator_object_id
 from workers.domain.reasons import InvalidEvent, Reason
 from workers.domain.stored import Store, StoredObject
 from workers.indexer.newest import Change, is_outdated, newest_changes
 from workers.indexer.objects import CreatorObjects, creator_objects, revision_of
+from workers.wire.records import Dead, Done, Item, Later, Verdict
 
 WORKER = "indexer"
 _ATTEMPTS = 3

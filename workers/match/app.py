@@ -11,11 +11,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from workers.core.metrics import REQUEST_SECONDS, REQUESTS
-from workers.core.records import Health
 from workers.match import problems, read_calls, write_calls
 from workers.match.limits import BodyLimit
 from workers.match.pictures import served_file
 from workers.match.rooms import Rooms
+from workers.wire.records import Health
 
 PAGE = Path(__file__).parent / "web" / "index.html"
 BODY_OVERHEAD = 1_000_000

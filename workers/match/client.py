@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import httpx
 
-from workers.core.records import Unavailable
 from workers.match.follower import WORKER
+from workers.wire.records import Unavailable
 
 SECONDS = 60.0
 

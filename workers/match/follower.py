@@ -13,10 +13,10 @@ from threading import Event, Thread
 from workers.core.clock import Clock
 from workers.core.dead_letters import dead_letter
 from workers.core.metrics import DEAD_LETTERS, EVENTS
-from workers.core.records import Dead, InRecord, InvalidEvent, Producer, Unavailable
-from workers.core.wire import Wire
 from workers.match.ports import TopicReader
 from workers.match.view import View
+from workers.wire.cloudevents import Wire
+from workers.wire.records import Dead, InRecord, InvalidEvent, Producer, Unavailable
 
 WORKER = "match"
 _POLL_SECONDS = 0.1

@@ -24,12 +24,7 @@ from workers.adapters.weaviate.queries import WeaviateIndex
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings, SettingsError
 from workers.core.clock import SystemClock
-from workers.core.logs import configure_logging
 from workers.core.metrics import SIGNALS
-from workers.core.presence import presence
-from workers.core.process import CLEAN, ENDED_BY_A_LAW, UNREACHABLE
-from workers.core.records import ProduceFailed, Unavailable
-from workers.core.wire import Wire
 from workers.domain.feedback import Prior
 from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
 from workers.domain.topics import topic_name
@@ -44,6 +39,11 @@ from workers.match.readiness import Readiness, server_checks, view_check
 from workers.match.rooms import Rooms
 from workers.match.search import Searcher
 from workers.match.view import BrandView, SignalView, View
+from workers.process.logs import configure_logging
+from workers.process.presence import presence
+from workers.process.running import CLEAN, ENDED_BY_A_LAW, UNREACHABLE
+from workers.wire.cloudevents import Wire
+from workers.wire.records import ProduceFailed, Unavailable
 
 log = structlog.get_logger()
 

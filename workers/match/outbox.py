@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import datetime
 
-from workers.core.ingest import IngestReport, ingest
 from workers.core.metrics import OUTPUTS
-from workers.core.records import ProduceFailed, Producer, Unavailable
-from workers.core.wire import Wire
 from workers.domain.events import Event
+from workers.wire.cloudevents import Wire
+from workers.wire.ingest import IngestReport, ingest
+from workers.wire.records import ProduceFailed, Producer, Unavailable
 
 ACKNOWLEDGED_SECONDS = 10.0
 

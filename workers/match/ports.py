@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from workers.core.ingest import IngestReport
-from workers.core.records import InRecord
 from workers.domain.events import BrandBriefed, Event, FeedbackSignalled
 from workers.domain.queries import Index
 from workers.domain.vectors import Array
+from workers.wire.ingest import IngestReport
+from workers.wire.records import InRecord
 
 __all__ = ["Brands", "Encoder", "Index", "Outbox", "Pictures", "QueryEncoder", "Signals", "TopicReader"]
 

@@ -12,8 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from workers.core.media import InvalidMedia, MediaUnavailable
-from workers.core.records import Unavailable
+from workers.domain.media import InvalidMedia, MediaUnavailable
+from workers.wire.records import Unavailable
 
 RETRY_SECONDS = 2
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 422: "invalid"}

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from workers.core.clock import Clock
-from workers.core.records import Health, Unavailable
 from workers.match.ports import Index, QueryEncoder
 from workers.match.problems import Problem
 from workers.match.search import check_model
+from workers.wire.records import Health, Unavailable
 
 Check = Callable[[], Awaitable[None]]
 """Returns where all is well; raises ``Unavailable`` or a ``Problem`` that says what is not."""

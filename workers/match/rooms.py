@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.core.clock import Clock
-from workers.core.records import Health
 from workers.domain.feedback import Prior
 from workers.match.lookup import Lookup
 from workers.match.matching import Matcher
 from workers.match.ports import Brands, Outbox, QueryEncoder, Signals
 from workers.match.search import Searcher
+from workers.wire.records import Health
 
 
 @dataclass(frozen=True, slots=True)

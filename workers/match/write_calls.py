@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body
 
-from workers.core.records import Unavailable
 from workers.domain.events import CreatorErased
 from workers.domain.reasons import InvalidEvent
 from workers.match.answers import AcceptedAnswer
@@ -14,6 +13,7 @@ from workers.match.problems import invalid
 from workers.match.read_calls import Id, RoomsOf
 from workers.match.requests import MAX_EVENTS
 from workers.match.rooms import Rooms
+from workers.wire.records import Unavailable
 
 router = APIRouter(prefix="/v1", tags=["ingest"])
 Topic = Literal["posts", "profiles", "brands", "decisions", "outcomes"]

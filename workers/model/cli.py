@@ -20,7 +20,7 @@ from rich.table import Table
 from workers.adapters.media_decode import decode, to_pixels
 from workers.adapters.triton import EncoderRefused, EncoderUnavailable, TritonEncoder
 from workers.config import Settings, load_settings
-from workers.core.media import InvalidMedia
+from workers.domain.media import InvalidMedia
 from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
 from workers.model import build as building
 from workers.model.check import Row, changed_files, check_against, check_alone

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import orjson
 
-from workers.core.records import Dead, Item, OutRecord
 from workers.domain.events import (
     Clicked,
     Converted,
@@ -39,6 +38,7 @@ from workers.outcomes.facts import (
     waiting_key,
     waiting_prefix,
 )
+from workers.wire.records import Dead, Item, OutRecord
 
 ACCEPTED: tuple[type[Event], ...] = (
     MatchServed,

@@ -7,8 +7,8 @@ from typing import BinaryIO, Final
 from workers.adapters.kafka import KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.config import Settings
-from workers.core.wire import Wire
 from workers.publisher.worker import Progress, Publisher, PublishReport
+from workers.wire.cloudevents import Wire
 
 SOURCE: Final = "streamscout/publish"
 DELIVERY_MS: Final = 20_000

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from workers.core.ingest import admit, ingest
-from workers.core.records import Producer
-from workers.core.wire import Wire
 from workers.domain.reasons import InvalidEvent
 from workers.publisher.lines import Line, numbered_lines, read_line
+from workers.wire.cloudevents import Wire
+from workers.wire.ingest import admit, ingest
+from workers.wire.records import Producer
 
 CHUNK_LINES: Final = 500
 CHUNK_BYTES: Final = 8 * 1024 * 1024

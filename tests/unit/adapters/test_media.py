@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.media import Answer, MediaHost
 from workers.adapters.media import MAX_REDIRECTS, MediaFetcher, is_public
 from workers.config import Settings
-from workers.core.media import InvalidMedia, MediaUnavailable
+from workers.domain.media import InvalidMedia, MediaUnavailable
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from PIL.Image import Resampling
 
 from workers.adapters.media_decode import decode, to_pixels
 from workers.config import REPOSITORY
-from workers.core.media import InvalidMedia
+from workers.domain.media import InvalidMedia
 from workers.domain.model_card import ModelCard, load_model_card
 from workers.domain.reasons import Reason
 

@@ -18,7 +18,7 @@ from weaviate.exceptions import (
 from workers.adapters.weaviate.connection import grpc_address
 from workers.adapters.weaviate.errors import StoreUnavailable, asked, is_for_later
 from workers.config import Settings, SettingsError
-from workers.core.records import Unavailable
+from workers.wire.records import Unavailable
 
 
 async def _raise(error: Exception) -> None:

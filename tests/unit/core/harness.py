@@ -15,10 +15,10 @@ from workers.config import Settings
 from workers.core.clock import Clock, SystemClock
 from workers.core.lease import Lease
 from workers.core.loop import Loop
-from workers.core.records import Done, InRecord, Item, OutRecord, Verdict
-from workers.core.wire import JsonCodec, Wire
 from workers.domain.events import PostRemoved
 from workers.domain.partitioning import partition_of
+from workers.wire.cloudevents import JsonCodec, Wire
+from workers.wire.records import Done, InRecord, Item, OutRecord, Verdict
 
 PARTITIONS = 4
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.core.batch import Partition, Queue, Waiting
-from workers.core.records import InRecord, Item, Position
+from workers.wire.records import InRecord, Item, Position
 
 
 def waiting(sequence: int, key: Hashable = "k", partition: Partition | None = None, arrived: float = 0.0) -> Waiting:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.unit.core.harness import WHEN
 from workers.core.dead_letters import DETAIL_LENGTH, dead_letter, rekeyed
-from workers.core.records import Dead, InRecord, OutRecord, Position
 from workers.domain.ids import dead_letter_id
+from workers.wire.records import Dead, InRecord, OutRecord, Position
 
 RECORD = InRecord(Position("posts", 2, 41, "topic-id"), b"ana", b"\x00bytes", (("ce_id", b"1"), ("ce_id", b"2")), 5)
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from tests.unit.core.harness import PARTITIONS, HandClock, World, output, removed
-from workers.core.records import Dead, Done, Item, Later, ProduceFailed, Unavailable, Verdict
 from workers.domain.events import PostRemoved
 from workers.domain.ids import dead_letter_id
 from workers.domain.partitioning import partition_of
+from workers.wire.records import Dead, Done, Item, Later, ProduceFailed, Unavailable, Verdict
 
 # One creator of each partition.
 CREATORS = {partition_of(name.encode(), PARTITIONS): name for name in (f"creator-{number}" for number in range(40))}

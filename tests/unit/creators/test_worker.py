@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tests.fakes.tables import FakeTable
 from tests.unit.creators.test_fold import streams
 from tests.unit.creators.world import LANDMARK, SETTINGS, AnyEvent, fold_of, profiled, published, removed
-from workers.core.records import Dead, InRecord, Item, OutRecord, Position
 from workers.creators.rows import creator_prefix, standing_key
 from workers.creators.updates import creator_updated, update_id
 from workers.creators.worker import Creators
 from workers.domain.events import CreatorErased, CreatorReinstated, CreatorUpdated, Event, ShortlistViewed
 from workers.domain.vectors import to_bytes
+from workers.wire.records import Dead, InRecord, Item, OutRecord, Position
 
 
 class Notes:

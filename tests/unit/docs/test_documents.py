@@ -97,3 +97,10 @@ def test_the_documents_link_to_what_exists() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_core_can_be_read_in_one_sitting() -> None:
+    """Under 800 lines in all; no module of any room over 400."""
+    lines = {path: len(path.read_text().splitlines()) for path in (REPOSITORY / "workers").rglob("*.py")}
+    assert sum(count for path, count in lines.items() if path.parent.name == "core") < 800
+    assert max(lines.values()) <= 400

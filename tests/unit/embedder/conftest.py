@@ -18,15 +18,15 @@ from tests.fakes.store import MemoryStore
 from workers.config import Settings
 from workers.core.clock import SystemClock
 from workers.core.lease import Lease
-from workers.core.media import InvalidMedia
-from workers.core.records import Done, InRecord, Item, Position, Verdict
-from workers.core.wire import JsonCodec, Wire
 from workers.domain.events import Event, PostPublished, PostRemoved
 from workers.domain.events.posts import Media
+from workers.domain.media import InvalidMedia
 from workers.domain.vectors import Array
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
 from workers.embedder.worker import Embedder
+from workers.wire.cloudevents import JsonCodec, Wire
+from workers.wire.records import Done, InRecord, Item, Position, Verdict
 
 MODEL = "tiny_v1"
 WIRE = Wire(JsonCodec(), "test", "")

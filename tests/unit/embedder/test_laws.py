@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.fakes.store import Killed
 from tests.unit.embedder.conftest import House, outputs, published, removed
-from workers.core.records import Verdict
 from workers.domain.events import PostPublished, PostRemoved
 from workers.embedder.plan import rank_of
+from workers.wire.records import Verdict
 
 OnePost = PostPublished | PostRemoved
 EVENTS: st.SearchStrategy[OnePost] = st.one_of(

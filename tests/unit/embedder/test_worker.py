@@ -8,7 +8,6 @@ import pytest
 from tests.fakes.media import MemoryMedia
 from tests.unit.embedder.conftest import MODEL, House, outputs, published, removed
 from workers.core.lease import Lease, LeaseExpired
-from workers.core.records import Dead, Done, Later, Unavailable
 from workers.domain.events import (
     CreatorErased,
     CreatorProfiled,
@@ -18,6 +17,7 @@ from workers.domain.events import (
 )
 from workers.domain.ids import post_object_id, visual_id
 from workers.domain.vectors import from_bytes
+from workers.wire.records import Dead, Done, Later, Unavailable
 
 
 def visuals(house: House) -> list[int]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from workers.core.records import InRecord, Item, Position
 from workers.domain.events import CreatorUpdated, Facet, Profile
 from workers.domain.ids import facet_id
 from workers.domain.vectors import to_bytes, unit
+from workers.wire.records import InRecord, Item, Position
 
 MODEL, WIDTH = "tiny_v1", 8
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

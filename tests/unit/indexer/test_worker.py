@@ -12,11 +12,11 @@ from tests.fakes.store import Killed, MemoryStore
 from tests.unit.indexer.events import MODEL, WIDTH, facet, item, updated, vector
 from workers.core.clock import SystemClock
 from workers.core.lease import Lease, LeaseExpired
-from workers.core.records import Dead, Done, Later, Unavailable, Verdict
 from workers.domain.events import CreatorUpdated
 from workers.domain.ids import bio_object_id, creator_object_id, facet_id
 from workers.indexer.objects import creator_objects
 from workers.indexer.worker import CreatorItem, Indexer
+from workers.wire.records import Dead, Done, Later, Unavailable, Verdict
 
 REVISIONS = st.integers(1, 6)
 

@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from tests.unit.match.world import World
 from tests.waiting import eventually
-from workers.core.presence import presence
-from workers.core.records import Unavailable
 from workers.match import cli
 from workers.match.app import create_app
 from workers.match.client import ApiClient, find_api
+from workers.process.presence import presence
+from workers.wire.records import Unavailable
 
 runner = CliRunner()
 app = typer.Typer()

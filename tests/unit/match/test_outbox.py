@@ -7,10 +7,10 @@ from concurrent.futures import Future
 import pytest
 
 from tests.unit.match.world import NOW
-from workers.core.records import OutRecord, ProduceFailed, Unavailable
-from workers.core.wire import JsonCodec, Wire
 from workers.domain.events import CreatorErased
 from workers.match.outbox import KafkaOutbox
+from workers.wire.cloudevents import JsonCodec, Wire
+from workers.wire.records import OutRecord, ProduceFailed, Unavailable
 
 EVENT = CreatorErased(creator_id="ann", requested_at=NOW)
 POST = {"type": "CreatorErased", "creator_id": "ann", "requested_at": "2026-03-01T12:00:00Z"}

@@ -11,11 +11,11 @@ import pytest
 
 from tests.unit.match.world import NOW, FixedClock
 from tests.waiting import eventually
-from workers.core.records import InRecord, OutRecord, Position, ProduceFailed, Unavailable
-from workers.core.wire import JsonCodec, Wire
 from workers.domain.events import BrandBriefed, Event, FeedbackSignalled, Statistics
 from workers.match.follower import Follower
 from workers.match.view import BrandView, SignalView
+from workers.wire.cloudevents import JsonCodec, Wire
+from workers.wire.records import InRecord, OutRecord, Position, ProduceFailed, Unavailable
 
 
 def brand(revision: int, brief: str = "bread") -> BrandBriefed:

@@ -12,13 +12,11 @@ import numpy as np
 from PIL import Image
 
 from tests.fakes.search_index import MemoryIndex
-from workers.core.ingest import IngestReport, admit
-from workers.core.media import InvalidMedia
-from workers.core.records import Health, Unavailable
 from workers.domain.events import Audience, BrandBriefed, Event, Price, Profile
 from workers.domain.feedback import Prior
 from workers.domain.filters import canonical_json, filter_fields
 from workers.domain.ids import creator_object_id, facet_id, post_object_id, visual_id
+from workers.domain.media import InvalidMedia
 from workers.domain.reasons import InvalidEvent
 from workers.domain.stored import StoredObject
 from workers.domain.vectors import Array
@@ -27,6 +25,8 @@ from workers.match.matching import Constants, Matcher
 from workers.match.rooms import Rooms
 from workers.match.search import Searcher
 from workers.match.view import BrandView, SignalView
+from workers.wire.ingest import IngestReport, admit
+from workers.wire.records import Health, Unavailable
 
 MODEL = "tiny_v1"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

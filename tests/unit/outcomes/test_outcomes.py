@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.records import InRecord, Item, OutRecord, Position
 from workers.domain.events import (
     Aspect,
     Clicked,
@@ -26,6 +25,7 @@ from workers.domain.events import (
 )
 from workers.outcomes.attribution import Decay
 from workers.outcomes.worker import Outcomes
+from workers.wire.records import InRecord, Item, OutRecord, Position
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DECAY = Decay(landmark=datetime(2024, 1, 1, tzinfo=UTC), half_life_days=90.0)

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.producer import MemoryProducer
-from workers.core.wire import JsonCodec, Wire
 from workers.domain.reasons import InvalidEvent
 from workers.publisher.cli import as_json, exit_code
 from workers.publisher.lines import MAX_LINE_BYTES, Line, numbered_lines, read_line
 from workers.publisher.worker import CHUNK_LINES, Publisher, PublishReport
+from workers.wire.cloudevents import JsonCodec, Wire
 
 GOOD = {"type": "PostRemoved", "creator_id": "c", "revision": 1}
 

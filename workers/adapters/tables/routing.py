@@ -10,12 +10,12 @@ from workers.config import Settings
 from workers.core import metrics
 from workers.core.clock import Clock, SystemClock
 from workers.core.dead_letters import dead_letter, rekeyed
-from workers.core.records import Dead, InRecord, InvalidEvent, Item, OutRecord
-from workers.core.wire import Wire
 from workers.domain.events import Event
 from workers.domain.partitioning import partition_of
 from workers.domain.reasons import Reason
 from workers.domain.topics import topic_name
+from workers.wire.cloudevents import Wire
+from workers.wire.records import Dead, InRecord, InvalidEvent, Item, OutRecord
 
 
 class KeyedHandler(Protocol):

@@ -21,11 +21,14 @@ from workers.adapters.tables.state import ChangelogTable, StateDirectory
 from workers.config import Settings
 from workers.core import metrics
 from workers.core.clock import SystemClock
-from workers.core.health import HealthServer
-from workers.core.logs import configure_logging
-from workers.core.presence import presence
-from workers.core.process import CLEAN, ENDED_BY_A_LAW, UNREACHABLE
-from workers.core.records import (
+from workers.domain.events import Event
+from workers.domain.topics import topic_name
+from workers.process.health import HealthServer
+from workers.process.logs import configure_logging
+from workers.process.presence import presence
+from workers.process.running import CLEAN, ENDED_BY_A_LAW, UNREACHABLE
+from workers.wire.cloudevents import Wire, source_time
+from workers.wire.records import (
     Health,
     InRecord,
     OutRecord,
@@ -33,9 +36,6 @@ from workers.core.records import (
     TopicFacts,
     Unavailable,
 )
-from workers.core.wire import Wire, source_time
-from workers.domain.events import Event
-from workers.domain.topics import topic_name
 
 STALLED_SECONDS = 60.0
 TICK_SECONDS = 0.5

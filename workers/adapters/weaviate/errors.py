@@ -19,7 +19,7 @@ from weaviate.exceptions import (
     WeaviateTimeoutError,
 )
 
-from workers.core.records import Unavailable
+from workers.wire.records import Unavailable
 
 T = TypeVar("T")
 

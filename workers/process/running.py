@@ -12,12 +12,12 @@ import structlog
 
 from workers.config import Settings
 from workers.core.clock import SystemClock
-from workers.core.health import HealthServer
 from workers.core.lease import Lease
-from workers.core.logs import configure_logging
 from workers.core.loop import DeadlinePassed, Loop
-from workers.core.presence import presence
-from workers.core.records import ProduceFailed, Unavailable
+from workers.process.health import HealthServer
+from workers.process.logs import configure_logging
+from workers.process.presence import presence
+from workers.wire.records import ProduceFailed, Unavailable
 
 CLEAN, UNREACHABLE, ENDED_BY_A_LAW = 0, 3, 4
 Bootstrap = Callable[[Lease], AbstractAsyncContextManager[Loop[Any]]]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.producer import MemoryProducer
-from workers.core.ingest import ingest
-from workers.core.wire import JsonCodec, Wire, attributes
+from workers.wire.cloudevents import JsonCodec, Wire, attributes
+from workers.wire.ingest import ingest
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 WIRE = Wire(JsonCodec(), "test", "")

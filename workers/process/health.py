@@ -10,7 +10,7 @@ from typing import Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from workers.core.records import Health
+from workers.wire.records import Health
 
 
 class HealthServer:

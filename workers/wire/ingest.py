@@ -7,12 +7,12 @@ from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from workers.core.records import OutRecord, ProduceFailed, Producer
-from workers.core.wire import Wire
 from workers.domain.events import Event
 from workers.domain.ids import published_id
 from workers.domain.parse import canonical_data, parse_event
 from workers.domain.reasons import FieldError, InvalidEvent, Reason
+from workers.wire.cloudevents import Wire
+from workers.wire.records import OutRecord, ProduceFailed, Producer
 
 _ID_LENGTH = 256
 

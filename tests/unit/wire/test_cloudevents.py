@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.records import Headers, InRecord, OutRecord, Position
-from workers.core.wire import JsonCodec, Wire, attributes, source_time
 from workers.domain.events import Clicked, Event, FeedbackSignalled, Outcome, PostPublished, PostRemoved, Statistics
 from workers.domain.reasons import InvalidEvent
+from workers.wire.cloudevents import JsonCodec, Wire, attributes, source_time
+from workers.wire.records import Headers, InRecord, OutRecord, Position
 
 NOW = datetime(2026, 5, 4, 18, 30, 0, 250_999, tzinfo=timezone(timedelta(hours=2)))
 REMOVED = PostRemoved(post_id="p", creator_id="c-ü", revision=3)

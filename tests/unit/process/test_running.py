@@ -16,12 +16,12 @@ import pytest
 from pydantic import SecretStr
 
 from workers.config import Settings
-from workers.core.health import HealthServer
 from workers.core.lease import Lease
-from workers.core.logs import _masked
-from workers.core.presence import presence
-from workers.core.process import run_worker
-from workers.core.records import Health, ProduceFailed, Unavailable
+from workers.process.health import HealthServer
+from workers.process.logs import _masked
+from workers.process.presence import presence
+from workers.process.running import run_worker
+from workers.wire.records import Health, ProduceFailed, Unavailable
 
 
 class StubLoop:

@@ -12,11 +12,11 @@ from typing import Final, Protocol, TypeVar, cast
 
 from pydantic import ValidationError
 
-from workers.core.records import Headers, InRecord, OutRecord, Unavailable
 from workers.domain.events import EVENT_BY_TYPE, Event
 from workers.domain.parse import invalid_event
 from workers.domain.reasons import InvalidEvent, Reason
 from workers.domain.topics import topic_name
+from workers.wire.records import Headers, InRecord, OutRecord, Unavailable
 
 AVRO_MAGIC: Final = b"\x00"
 SOURCE_TIME: Final = "sourcetime"
