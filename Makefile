@@ -8,7 +8,7 @@ ARGS ?=
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench clean
+.PHONY: help demo lint check test fix lock clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,18 +25,20 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP) ## Start everything and watch posts become a searchable creator index (ARGS=--once ends and cleans up)
 	@$(BIN)/streamscout demo $(ARGS)
 
-check: $(STAMP) ## The fast tests: format, lint, types, import rules, unit and contract tests
+lint: $(STAMP) ## Format, lint, types, import rules
 	@echo "==> format, lint, types, imports"
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+check: lint ## The fast tests: lint, then unit and contract tests
 	@echo "==> unit and contract tests"
 	@$(BIN)/python -m pytest tests/unit tests/contract -m "not real" -q
 
-test: check ## All tests, the real servers included
-	@echo "==> all tests on real Kafka, Schema Registry, Triton and Weaviate"
-	@$(BIN)/python -m pytest $(ARGS)
+test: lint ## All tests, the real servers included
+	@echo "==> all tests, on real Kafka, Schema Registry, Triton and Weaviate"
+	@$(BIN)/python -m pytest --durations=10 $(ARGS)
 
 fix: $(STAMP) ## Format and mend what can be mended
 	@$(BIN)/ruff format .

@@ -8,7 +8,7 @@ from typing import Literal
 
 from prometheus_client import Counter, Gauge, Histogram
 
-Stage = Literal["decode", "handle", "fetch", "decode_media", "encode", "store", "outputs", "fold", "query", "rank"]
+Stage = Literal["handle", "fetch", "encode", "store", "outputs", "query", "rank"]
 _STAGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 _FRESH = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
@@ -40,8 +40,6 @@ REQUESTS = Counter("streamscout_requests", "HTTP requests", ["call", "status"])
 REQUEST_SECONDS = Histogram("streamscout_request_seconds", "Duration of a request", ["call"], buckets=_STAGES)
 # Signals that the match API holds in memory.
 SIGNALS = Gauge("streamscout_signals", "Signals known to the match API")
-# Rows of a Faust worker's tables, by partition.
-TABLE_ROWS = Gauge("streamscout_table_rows", "Rows of a table", ["worker", "table", "partition"])
 
 
 @contextmanager

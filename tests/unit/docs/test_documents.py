@@ -104,3 +104,11 @@ def test_the_core_can_be_read_in_one_sitting() -> None:
     lines = {path: len(path.read_text().splitlines()) for path in (REPOSITORY / "workers").rglob("*.py")}
     assert sum(count for path, count in lines.items() if path.parent.name == "core") < 800
     assert max(lines.values()) <= 400
+
+
+def test_every_metric_is_measured_somewhere() -> None:
+    """A metric that nobody sets would be a false nought."""
+    code = "\n".join(path.read_text() for path in (REPOSITORY / "workers").rglob("*.py") if path.name != "metrics.py")
+    names = [name for name in vars(metrics) if name.isupper() and not name.startswith("_") and name != "STAGE_SECONDS"]
+    assert [name for name in names if not re.search(rf"\b{name}\b", code)] == []
+    assert "stage(" in code
