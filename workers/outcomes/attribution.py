@@ -89,20 +89,24 @@ def fold(facts: Iterable[Fact], served: Callable[[str], bool], decay: Decay) -> 
     return pair
 
 
-def extends(pair: Pair, fact: Fact) -> bool:
-    """Whether a new fact can simply be added: an outcome of a booked campaign that changes no other fact's weight."""
-    return (
-        fact.campaign_id in pair.campaigns
-        and fact.kind in ("impressions", "clicked", "converted")
-        and fact.event_id not in pair.unmet_refunds
-    )
+def grown(
+    pair: Pair, fact: Fact, converted_at: Callable[[str], int | None], served: Callable[[str], bool], decay: Decay
+) -> bool:
+    """Count a fact that is news, if no other fact's part changes by it; False, and nothing done: fold anew.
 
-
-def leaves(pair: Pair, fact: Fact) -> bool:
-    """Whether a new fact changes nothing yet: an outcome of a campaign not booked, for which no refund waits."""
-    return (
-        fact.kind not in DECISIONS
-        and fact.campaign_id not in pair.campaigns
-        and not fact.refunds
-        and fact.event_id not in pair.unmet_refunds
-    )
+    ``converted_at(event_id)``: when that conversion of the pair occurred, None while it is not known.
+    """
+    if fact.kind == "converted" and fact.event_id in pair.unmet_refunds:
+        return False
+    counts = served(fact.match_id) if fact.kind in DECISIONS else fact.campaign_id in pair.campaigns
+    if fact.kind == "booked" and counts and fact.campaign_id not in pair.campaigns:
+        return False
+    at = fact.occurred_ms
+    if fact.refunds:
+        if (known := converted_at(fact.refunds)) is None:
+            pair.unmet_refunds.add(fact.refunds)
+        else:
+            at = known
+    if counts:
+        pair.add(fact, decay, at)
+    return True

@@ -72,6 +72,58 @@ def decode_fact(value: bytes) -> Fact:
     return Fact(**orjson.loads(value))
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which fact an event id stands for, and ``rivals``: the creators of whom it said something else, sorted.
+
+    They are kept for ever: after a crash nobody knows whether their rows and signals were corrected.
+    """
+
+    fact: Fact
+    rivals: tuple[str, ...] = ()
+
+    def with_also(self, other: Fact) -> Claim:
+        """The claim when ``other`` is said too: the greater rank is the fact, whichever came first."""
+        if other == self.fact:
+            return self
+        winner, loser = (self.fact, other) if self.fact.rank() > other.rank() else (other, self.fact)
+        return Claim(winner, tuple(sorted({*self.rivals, loser.creator_id})))
+
+    def encode(self) -> bytes:
+        """The row's value."""
+        return orjson.dumps([self.rivals, self.fact.encode().decode()])
+
+
+def decode_claim(value: bytes) -> Claim:
+    """A claim from its row's value."""
+    rivals, fact = orjson.loads(value)
+    return Claim(decode_fact(fact.encode()), tuple(rivals))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Whom a match showed; ``contested`` when two matches of one id showed different creators."""
+
+    creators: tuple[str, ...]
+    contested: bool = False
+
+    def with_also(self, other: Served) -> Served:
+        """The greater list stands, whichever came first."""
+        if other.creators == self.creators:
+            return self
+        return Served(max(self.creators, other.creators), contested=True)
+
+    def encode(self) -> bytes:
+        """The row's value."""
+        return orjson.dumps([self.contested, self.creators])
+
+
+def decode_served(value: bytes) -> Served:
+    """A served match from its row's value."""
+    contested, creators = orjson.loads(value)
+    return Served(tuple(creators), contested)
+
+
 def fact_of(event: Decision | Outcome) -> Fact:
     """What is kept of a decision or an outcome."""
     value = getattr(event, "value", 0.0)
@@ -104,9 +156,9 @@ def pair_prefix(brand_id: str, creator_id: str) -> bytes:
     return _key(b"p", brand_id, creator_id, "")
 
 
-def fact_key(fact: Fact) -> bytes:
+def fact_key(brand_id: str, creator_id: str, event_id: str) -> bytes:
     """A fact's row, under its pair."""
-    return pair_prefix(fact.brand_id, fact.creator_id) + fact.event_id.encode()
+    return pair_prefix(brand_id, creator_id) + event_id.encode()
 
 
 def match_key(brand_id: str, match_id: str) -> bytes:
@@ -114,11 +166,11 @@ def match_key(brand_id: str, match_id: str) -> bytes:
     return _key(b"m", brand_id, match_id)
 
 
-def waiting_prefix(brand_id: str, match_id: str) -> bytes:
-    """The creators whose decisions came before the match they name."""
-    return _key(b"w", brand_id, match_id, "")
+def named_prefix(brand_id: str, match_id: str) -> bytes:
+    """The creators whose decisions name a match."""
+    return _key(b"n", brand_id, match_id, "")
 
 
-def waiting_key(brand_id: str, match_id: str, creator_id: str) -> bytes:
-    """One creator waiting for a match."""
-    return waiting_prefix(brand_id, match_id) + creator_id.encode()
+def named_key(brand_id: str, match_id: str, creator_id: str) -> bytes:
+    """One creator of whom a decision names a match."""
+    return named_prefix(brand_id, match_id) + creator_id.encode()

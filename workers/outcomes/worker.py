@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
-import orjson
-
 from workers.domain.events import (
     Clicked,
     Converted,
@@ -25,18 +23,22 @@ from workers.domain.events import (
     ShortlistViewed,
 )
 from workers.domain.reasons import Reason
-from workers.outcomes.attribution import Decay, Pair, extends, fold, leaves
+from workers.outcomes.attribution import Decay, Pair, fold, grown
 from workers.outcomes.facts import (
     DECISIONS,
+    Claim,
     Fact,
+    Served,
     claim_key,
+    decode_claim,
     decode_fact,
+    decode_served,
     fact_key,
     fact_of,
     match_key,
+    named_key,
+    named_prefix,
     pair_prefix,
-    waiting_key,
-    waiting_prefix,
 )
 from workers.wire.records import Dead, Item, OutRecord
 
@@ -52,6 +54,8 @@ ACCEPTED: tuple[type[Event], ...] = (
     Refunded,
 )
 PAIRS_CACHED = 50_000
+AHEAD_MS = 86_400_000
+"""How far ahead of its record an event may lie. Forward decay would let a wrong clock outweigh everything for ever."""
 
 
 class Table(Protocol):
@@ -66,6 +70,8 @@ class Table(Protocol):
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]: ...
 
 
+PairKey = tuple[str, str]
+"""Brand and creator."""
 Emit = Callable[[Item[Event], str, str, FeedbackSignalled | None], OutRecord]
 """Makes the record of a pair's signal; None where the pair has nothing that counts: a tombstone."""
 
@@ -76,7 +82,7 @@ class Outcomes:
     def __init__(self, decay: Decay, emit: Emit) -> None:
         self._decay = decay
         self._emit = emit
-        self._pairs: OrderedDict[tuple[str, str], Pair] = OrderedDict()
+        self._pairs: OrderedDict[PairKey, Pair] = OrderedDict()
 
     def forget(self) -> None:
         """Drop the cache: partitions were taken away, and another process may write their rows."""
@@ -86,57 +92,82 @@ class Outcomes:
         """The records that one event leads to; its rows are written."""
         event = item.event
         if isinstance(event, MatchServed):
-            touched = self._keep_match(event, table)
+            touched, contested = self._keep_match(event, table)
         elif isinstance(event, (Decision, Outcome)):
-            touched = self._keep_fact(fact_of(event), table)
+            fact = fact_of(event)
+            if 0 < item.record.timestamp_ms < fact.occurred_ms - AHEAD_MS:
+                return Dead(Reason.INVALID_EVENT, f"occurred_at: {event.occurred_at} is more than a day ahead")
+            touched, contested = self._keep_fact(fact, table)
         else:
             return Dead(Reason.UNEXPECTED_TYPE, f"outcomes does not read {type(event).__name__}")
-        replaced = len(touched) > 1
-        records = (self._signal(item, pair, table, replaced) for pair in sorted(touched))
+        records = (self._signal(item, pair, table, contested) for pair in sorted(touched))
         return [record for record in records if record is not None]
 
-    def _keep_match(self, match: MatchServed, table: Table) -> set[tuple[str, str]]:
-        """A served match, and the pairs whose decisions waited for it. An anonymous one never teaches."""
+    def _keep_match(self, match: MatchServed, table: Table) -> tuple[set[PairKey], bool]:
+        """A served match, and the pairs whose decisions name it. An anonymous one never teaches."""
         brand = match.brand_id
         if brand is None:
-            return set()
-        table.put(match_key(brand, match.match_id), orjson.dumps([row.creator_id for row in match.shortlist]))
-        prefix = waiting_prefix(brand, match.match_id)
-        waiting = [key[len(prefix) :].decode() for key, _ in table.scan(prefix)]
-        for creator in waiting:
-            self._pairs.pop((brand, creator), None)
-        return {(brand, creator) for creator in waiting}
+            return set(), False
+        said = Served(tuple(sorted({row.creator_id for row in match.shortlist})))
+        key = match_key(brand, match.match_id)
+        known = table.get(key)
+        stays = said if known is None else decode_served(known).with_also(said)
+        table.put(key, stays.encode())
+        prefix = named_prefix(brand, match.match_id)
+        touched = {(brand, key[len(prefix) :].decode()) for key, _ in table.scan(prefix)}
+        if known != stays.encode():
+            self._drop(touched)
+        return touched, stays.contested
 
-    def _keep_fact(self, fact: Fact, table: Table) -> set[tuple[str, str]]:
-        """A decision or outcome under its event id; of two claims on one id the greater wins, in any order."""
-        claim = claim_key(fact.brand_id, fact.event_id)
-        known = table.get(claim)
-        earlier = decode_fact(known) if known is not None else None
-        touched = {(fact.brand_id, fact.creator_id)}
-        if earlier is not None and earlier != fact:
-            touched.add((earlier.brand_id, earlier.creator_id))
-            if earlier.rank() > fact.rank():
-                fact = earlier
-            else:
-                table.delete(fact_key(earlier))
-        pair = self._pairs.get((fact.brand_id, fact.creator_id))
-        table.put(claim, fact.encode())
-        table.put(fact_key(fact), fact.encode())
-        if fact.kind in DECISIONS and table.get(match_key(fact.brand_id, fact.match_id)) is None:
-            table.put(waiting_key(fact.brand_id, fact.match_id, fact.creator_id), b"1")
-        if earlier is None and pair is not None and extends(pair, fact):
-            pair.add(fact, self._decay, fact.occurred_ms)
-        elif earlier != fact and not (earlier is None and pair is not None and leaves(pair, fact)):
-            for key in touched:
-                self._pairs.pop(key, None)
-        return {pair_key for pair_key in touched if pair_key[1]}
+    def _keep_fact(self, fact: Fact, table: Table) -> tuple[set[PairKey], bool]:
+        """A decision or outcome under its event id; of two claims on one id the greater wins, in any order.
 
-    def _signal(self, item: Item[Event], key: tuple[str, str], table: Table, replaced: bool) -> OutRecord | None:
+        What an earlier claim left is taken away again at every repeat: a crash may have come between.
+        """
+        brand = fact.brand_id
+        known = table.get(claim_key(brand, fact.event_id))
+        before = None if known is None else decode_claim(known)
+        claim = Claim(fact) if before is None else before.with_also(fact)
+        stays = claim.fact
+        table.put(claim_key(brand, fact.event_id), claim.encode())
+        for creator in claim.rivals:
+            if creator != stays.creator_id:
+                table.delete(fact_key(brand, creator, fact.event_id))
+        if stays.kind in DECISIONS and stays.creator_id:
+            table.put(named_key(brand, stays.match_id, stays.creator_id), b"1")
+        touched = {(brand, creator) for creator in (stays.creator_id, *claim.rivals) if creator}
+        key, row = fact_key(brand, stays.creator_id, stays.event_id), stays.encode()
+        if claim.rivals:
+            self._drop(touched)
+        elif table.get(key) is None:
+            # Not whether the claim is news: a crash may have kept it and lost this row, and folds since then too.
+            self._grow(stays, table)
+        table.put(key, row)
+        return touched, bool(claim.rivals)
+
+    def _grow(self, fact: Fact, table: Table) -> None:
+        """Bring the cached pair up to a fact that is news, or drop it."""
+        brand, creator = key = (fact.brand_id, fact.creator_id)
+        pair = self._pairs.get(key)
+
+        def converted_at(event_id: str) -> int | None:
+            row = table.get(fact_key(brand, creator, event_id))
+            conversion = None if row is None else decode_fact(row)
+            return conversion.occurred_ms if conversion is not None and conversion.kind == "converted" else None
+
+        if pair is not None and not grown(pair, fact, converted_at, _served(brand, creator, table), self._decay):
+            self._drop({key})
+
+    def _drop(self, keys: set[PairKey]) -> None:
+        for key in keys:
+            self._pairs.pop(key, None)
+
+    def _signal(self, item: Item[Event], key: PairKey, table: Table, contested: bool) -> OutRecord | None:
         """The pair's signal as it stands; nothing while nothing counts, a tombstone where a fact was taken away."""
         pair = self._pair(key, table)
         brand, creator = key
         if not pair.events:
-            return self._emit(item, brand, creator, None) if replaced else None
+            return self._emit(item, brand, creator, None) if contested else None
         signal = FeedbackSignalled(
             brand_id=brand,
             creator_id=creator,
@@ -146,19 +177,23 @@ class Outcomes:
         )
         return self._emit(item, brand, creator, signal)
 
-    def _pair(self, key: tuple[str, str], table: Table) -> Pair:
+    def _pair(self, key: PairKey, table: Table) -> Pair:
         pair = self._pairs.get(key)
         if pair is None:
-            brand, creator = key
-
-            def served(match_id: str) -> bool:
-                row = table.get(match_key(brand, match_id))
-                return row is not None and creator in orjson.loads(row)
-
-            facts = [decode_fact(value) for _, value in table.scan(pair_prefix(brand, creator))]
-            pair = fold(facts, served, self._decay)
+            facts = (decode_fact(value) for _, value in table.scan(pair_prefix(*key)))
+            pair = fold(facts, _served(*key, table), self._decay)
             self._pairs[key] = pair
         self._pairs.move_to_end(key)
         while len(self._pairs) > PAIRS_CACHED:
             self._pairs.popitem(last=False)
         return pair
+
+
+def _served(brand: str, creator: str, table: Table) -> Callable[[str], bool]:
+    """Whether a match was served and showed the creator."""
+
+    def showed(match_id: str) -> bool:
+        row = table.get(match_key(brand, match_id))
+        return row is not None and creator in decode_served(row).creators
+
+    return showed

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.tables import FakeTable
 from workers.domain.events import (
     Aspect,
     Clicked,
@@ -22,32 +23,15 @@ from workers.domain.events import (
     MatchServed,
     Refunded,
     Shortlisted,
+    ShortlistViewed,
 )
 from workers.outcomes.attribution import Decay
+from workers.outcomes.facts import fact_of
 from workers.outcomes.worker import Outcomes
-from workers.wire.records import InRecord, Item, OutRecord, Position
+from workers.wire.records import Dead, InRecord, Item, OutRecord, Position
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DECAY = Decay(landmark=datetime(2024, 1, 1, tzinfo=UTC), half_life_days=90.0)
-
-
-class DictTable:
-    """Rows in a dictionary."""
-
-    def __init__(self) -> None:
-        self.rows: dict[bytes, bytes] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        return self.rows.get(key)
-
-    def put(self, key: bytes, value: bytes) -> None:
-        self.rows[key] = value
-
-    def delete(self, key: bytes) -> None:
-        self.rows.pop(key, None)
-
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        yield from [(key, value) for key, value in sorted(self.rows.items()) if key.startswith(prefix)]
 
 
 def after(minutes: int) -> datetime:
@@ -111,29 +95,78 @@ STORY: list[Event] = [
     outcome(Converted, "v-1", 8, value=40.0),
     outcome(Converted, "v-2", 9, value=10.0),
     outcome(Refunded, "r-1", 5000, value=40.0, refunds="v-1"),
-    outcome(Clicked, "twice", 11),
-    outcome(Converted, "twice", 12, value=3.0),
+    outcome(Clicked, "two-kinds", 11),
+    outcome(Converted, "two-kinds", 12, value=3.0),
 ]
+QUARRELS: list[Event] = [
+    outcome(Clicked, "twice", 11),
+    outcome(Clicked, "twice", 11, creator_id="c2"),
+    outcome(Converted, "thrice", 11, value=9.0),
+    outcome(Converted, "thrice", 12, value=9.0, creator_id="c2"),
+    outcome(Converted, "thrice", 12, value=9.0, creator_id="c3"),
+    booked(creator="c2"),
+    booked(creator="c2").model_copy(update={"match_id": "never-served"}),
+    served("m2", ("c3",)),
+    served("m2", ("c1",)),
+    ShortlistViewed(event_id="seen", brand_id="b1", match_id="m2", occurred_at=after(2)),
+    booked(campaign="k1", creator="c3", match_id="m2"),
+    outcome(Refunded, "r-2", 40, value=9.0, refunds="thrice"),
+]
+"""What trackers and people should not say, and do: one id for two things."""
 
+ALL = [*STORY, *QUARRELS]
 
 Signals = dict[tuple[str, str], FeedbackSignalled | None]
 
 
-def play(events: list[Event], forget_at: frozenset[int] = frozenset()) -> Signals:
-    """The last signal of each pair after the events in this order."""
-    signals: Signals = {}
+class Life:
+    """Workers on one table, one after the other, and the newest signal of each pair."""
 
-    def emit(item: Item[Event], brand: str, creator: str, signal: FeedbackSignalled | None) -> OutRecord:
-        signals[brand, creator] = signal
+    def __init__(self) -> None:
+        self.table, self.signals = FakeTable(), Signals()
+        self.begin()
+
+    def begin(self) -> None:
+        """A worker that remembers nothing."""
+        self.worker = Outcomes(DECAY, lambda _, brand, creator, signal: self._emit((brand, creator), signal))
+
+    def _emit(self, pair: tuple[str, str], signal: FeedbackSignalled | None) -> OutRecord:
+        self._out[pair] = signal
         return OutRecord("signals", None, None)
 
-    worker, table = Outcomes(DECAY, emit), DictTable()
+    def take(self, event: Event, timestamp_ms: int = 0) -> list[OutRecord] | Dead:
+        """One event, whole."""
+        self._out = Signals()
+        answer = self.worker.handle(
+            Item(event, InRecord(Position("outcomes", 0, 0), None, b"", (), timestamp_ms)), self.table
+        )
+        self.signals |= self._out
+        return answer
+
+    def crash(self, event: Event, kept: int) -> None:
+        """Die in the middle of an event: the first ``kept`` of its rows are in the changelog, none of its signals."""
+        before, signals = dict(self.table.rows), dict(self.signals)
+        self.table.written.clear()
+        self.take(event)
+        self.table.rows = before
+        for key, value in self.table.written[:kept]:
+            before.pop(key, None) if value is None else before.update({key: value})
+        self.signals = signals
+        self.begin()
+
+    def standing(self) -> Signals:
+        """The signals that are no tombstones."""
+        return {pair: signal for pair, signal in self.signals.items() if signal is not None}
+
+
+def play(events: Sequence[Event], forget_at: frozenset[int] = frozenset()) -> Signals:
+    """The last signal of each pair after the events in this order."""
+    life = Life()
     for number, event in enumerate(events):
         if number in forget_at:
-            worker.forget()
-        record = InRecord(Position("outcomes", 0, number), None, b"", (), 0)
-        worker.handle(Item(event, record), table)
-    return {pair: signal for pair, signal in signals.items() if signal is not None}
+            life.worker.forget()
+        life.take(event)
+    return life.standing()
 
 
 def test_outcomes_count_through_the_booking_and_the_match() -> None:
@@ -174,9 +207,82 @@ def test_an_anonymous_match_never_teaches() -> None:
     assert play([anonymous, booked(), STORY[5]]) == {}
 
 
+def test_a_booking_that_turns_out_to_be_of_another_match_takes_its_signal_back() -> None:
+    """A tombstone, not a signal that stays for ever."""
+    life = Life()
+    for event in (served(), *sorted(QUARRELS[5:7], key=lambda event: fact_of(event).rank())):  # type: ignore[arg-type]
+        life.take(event)
+    winner = max(QUARRELS[5:7], key=lambda event: fact_of(event).rank())  # type: ignore[arg-type]
+    stands = isinstance(winner, CreatorBooked) and winner.match_id == "m1"
+    assert (life.signals["b1", "c2"] is not None) == stands
+    life = Life()
+    for event in (served("m2", ("c1",)), booked(match_id="m2"), served("m2", ("c3",))):
+        life.take(event)
+    assert life.signals == {("b1", "c1"): None}
+
+
+def test_what_never_counted_has_no_tombstone() -> None:
+    """Decisions that wait for their match, viewed shortlists among them, say nothing about anybody."""
+    life = Life()
+    for event in (QUARRELS[9], booked(creator="c7", match_id="m2"), booked(creator="c8", match_id="m2"), QUARRELS[7]):
+        life.take(event)
+    assert life.signals == {}
+
+
+def test_an_outcome_of_the_far_future_is_dead() -> None:
+    """One wrong clock would outweigh all that ever happened, and no refund could take it back."""
+    life, now = Life(), int(after(0).timestamp() * 1000)
+    assert life.take(outcome(Clicked, "tomorrow", 60 * 23), now) == []
+    dead = life.take(outcome(Clicked, "next-year", 60 * 24 * 365), now)
+    assert isinstance(dead, Dead)
+    assert (dead.reason, dead.detail.partition(":")[0]) == ("invalid_event", "occurred_at")
+    assert not any(b"next-year" in key for key in life.table.rows)
+
+
+def test_the_greatest_values_that_are_valid_stay_numbers() -> None:
+    """Nothing that passes validation may end the worker."""
+    life = Life()
+    for event in (*STORY[:3], outcome(Converted, "dear", 8, value=1e12)):
+        life.take(event)
+    life.take(
+        outcome(ImpressionsCounted, "many", 5_000_000, window_start=after(0), window_end=after(1), impressions=2**53)
+    )
+    end = datetime(9999, 12, 31, tzinfo=UTC)
+    life.take(outcome(Converted, "late", value=1e12).model_copy(update={"occurred_at": end}))
+    signal = life.signals["b1", "c1"]
+    assert signal is not None
+    assert FeedbackSignalled.model_validate_json(signal.model_dump_json()) == signal
+
+
+def test_a_known_pair_is_never_scanned_again() -> None:
+    """Clicks, refunds and opened profiles of a pair with a long history cost no scan of it."""
+    life = Life()
+    for event in STORY[:3]:
+        life.take(event)
+    scans: list[bytes] = []
+    scan = life.table.scan
+
+    def counting(prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        scans.append(prefix)
+        return scan(prefix)
+
+    life.table.scan = counting  # type: ignore[method-assign]
+    for number in range(50):
+        life.take(outcome(Clicked, f"c-{number}"))
+        life.take(outcome(Converted, f"v-{number}", value=2.0))
+        life.take(outcome(Refunded, f"r-{number}", value=2.0, refunds=f"v-{number}"))
+        life.take(
+            CreatorOpened(event_id=f"o-{number}", brand_id="b1", match_id="m1", occurred_at=after(9), creator_id="c1")
+        )
+    assert scans == []
+    signal = life.signals["b1", "c1"]
+    assert signal is not None
+    assert (signal.events, signal.statistics.value) == (2 + 200, 0.0)
+
+
 @given(
-    order=st.permutations(range(len(STORY))),
-    repeats=st.lists(st.integers(0, len(STORY) - 1), max_size=20),
+    order=st.permutations(range(len(ALL))),
+    repeats=st.lists(st.integers(0, len(ALL) - 1), max_size=20),
     forget=st.frozensets(st.integers(0, 30), max_size=4),
     seed=st.integers(0, 2**16),
 )
@@ -184,6 +290,26 @@ def test_any_order_repetition_and_restart_ends_in_the_same_signals(
     order: list[int], repeats: list[int], forget: frozenset[int], seed: int
 ) -> None:
     """The signals are a function of the set of events, bit for bit."""
-    events = [STORY[number] for number in [*order, *repeats]]
+    events = [ALL[number] for number in [*order, *repeats]]
     random.Random(seed).shuffle(events)
-    assert play(events, forget) == play(STORY)
+    assert play(events, forget) == play(ALL)
+
+
+@given(
+    order=st.permutations(range(len(ALL))),
+    crashes=st.dictionaries(st.integers(0, len(ALL) - 1), st.integers(0, 8), max_size=4),
+    meanwhile=st.integers(0, len(ALL)),
+)
+def test_a_crash_at_any_row_of_any_event_ends_in_the_same_signals(
+    order: list[int], crashes: dict[int, int], meanwhile: int
+) -> None:
+    """The rest of the topics may be read before the event comes again; its signals are corrected all the same."""
+    life = Life()
+    events = [ALL[number] for number in order]
+    for number, event in enumerate(events):
+        if number in crashes:
+            life.crash(event, crashes[number])
+            for other in events[number + 1 : number + 1 + meanwhile]:
+                life.take(other)
+        life.take(event)
+    assert life.standing() == play(ALL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workers.domain.events.envelope import Event
-from workers.domain.fields import Amount, Count, Currency, Identifier, Timestamp
+from workers.domain.fields import Count, Currency, Identifier, Money, Timestamp
 
 
 class Outcome(Event):
@@ -33,13 +33,13 @@ class Clicked(Outcome):
 class Converted(Outcome):
     """A consumer bought."""
 
-    value: Amount
+    value: Money
     currency: Currency = "EUR"
 
 
 class Refunded(Outcome):
     """A consumer gave back what ``value`` says; ``refunds`` names the conversion where the tracker knows it."""
 
-    value: Amount
+    value: Money
     currency: Currency = "EUR"
     refunds: Identifier | None = None
