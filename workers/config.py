@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -84,12 +84,12 @@ class Settings(BaseSettings):
     fold_half_life_days: float = Field(60.0, gt=0, description="Half-life of a post's weight")
     fold_window: int = Field(256, ge=2, description="Posts in half a window (P)")
     fold_caption: float = Field(0.5, ge=0, le=1, description="Weight of the caption against the visuals")
-    landmark: datetime = Field(
+    landmark: AwareDatetime = Field(
         datetime(2024, 1, 1, tzinfo=UTC), description="Landmark of all forward decay; never change"
     )
 
     # Outcomes and matching.
-    signal_half_life_days: float = Field(90.0, gt=0, description="Half-life of an outcome's weight")
+    signal_half_life_days: float = Field(90.0, gt=0, le=36_500, description="Half-life of an outcome's weight")
     share_temperature: float = Field(0.12, gt=0, description="Temperature of the share-weighted score")
     facet_min_share: float = Field(0.02, ge=0, lt=1, description="Facets under this share are not searchable")
     prior_clicks_per_impression: float = Field(0.01, gt=0, lt=1, description="Mean of the constant prior on clicks")

@@ -60,6 +60,8 @@ Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Shares = Annotated[dict[Label, Share], Field(max_length=300), AfterValidator(_sums_to_one_at_most)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Money = Annotated[float, Field(ge=0.0, le=1e12, allow_inf_nan=False)]
+"""What one order is worth; sums are kept in millionths, and beyond this bound they would leave every integer type."""
 Count = Annotated[int, Field(ge=0, le=2**53)]
 ModelVersion = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
 ContentHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,128}$")]

@@ -15,9 +15,9 @@ from workers.match import problems, read_calls, write_calls
 from workers.match.limits import BodyLimit
 from workers.match.pictures import served_file
 from workers.match.rooms import Rooms
-from workers.wire.records import Health
 
 PAGE = Path(__file__).parent / "web" / "index.html"
+DOCS = PAGE.with_name("docs.html")
 BODY_OVERHEAD = 1_000_000
 """Room for a form's own words around the largest picture."""
 # The page is one file and loads pictures from anywhere, nothing else from elsewhere.
@@ -33,6 +33,9 @@ def create_app(rooms: Rooms) -> FastAPI:
         title="Streamscout",
         summary="Search posts, match briefs with creators, tell what came of it",
         version="1",
+        # The built-in pages of FastAPI load their scripts from a content network; ours works without one.
+        docs_url=None,
+        redoc_url=None,
         # Problem documents stand in for FastAPI's own validation answer.
         responses={422: {"description": "A problem document (RFC 9457)", "content": {"application/problem+json": {}}}},
     )
@@ -65,13 +68,15 @@ async def _measure(request: Request, call_next: Callable[[Request], Awaitable[Re
 def _add_health(app: FastAPI, rooms: Rooms) -> None:
     @app.get("/livez", tags=["health"])
     async def livez() -> JSONResponse:
-        """Whether the process works at all."""
-        return _health_answer(await rooms.health(), lambda health: health.live)
+        """Whether the process works at all. Asks no server: one that hangs must not get this process restarted."""
+        return JSONResponse({"live": rooms.live()}, 200 if rooms.live() else 503)
 
     @app.get("/readyz", tags=["health"])
     async def readyz() -> JSONResponse:
         """Whether a request would be answered now."""
-        return _health_answer(await rooms.health(), lambda health: health.ready)
+        health = await rooms.health()
+        body = {"live": health.live, "ready": health.ready, **health.detail}
+        return JSONResponse(body, 200 if health.ready else 503)
 
     @app.get("/metrics", tags=["health"])
     async def metrics() -> Response:
@@ -79,16 +84,16 @@ def _add_health(app: FastAPI, rooms: Rooms) -> None:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _health_answer(health: Health, good: Callable[[Health], bool]) -> JSONResponse:
-    body = {"live": health.live, "ready": health.ready, **health.detail}
-    return JSONResponse(body, 200 if good(health) else 503)
-
-
 def _add_page(app: FastAPI, rooms: Rooms) -> None:
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
         """The page."""
         return FileResponse(PAGE, media_type="text/html", headers={"content-security-policy": _PAGE_POLICY})
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        """Every call, as /openapi.json describes it."""
+        return FileResponse(DOCS, media_type="text/html", headers={"content-security-policy": _PAGE_POLICY})
 
     @app.get("/media/{name:path}", include_in_schema=False)
     async def media(name: str) -> Response:

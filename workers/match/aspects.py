@@ -8,6 +8,7 @@ four, the fourth takes the rest. All weigh the same, reference pictures together
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from workers.domain.events import Aspect
@@ -32,13 +33,19 @@ def split_brief(brief: str, most: int = MAX_ASPECTS) -> tuple[str, ...]:
 def _sentences(entry: str) -> list[str]:
     parts: list[str] = []
     for sentence in _SENTENCES.split(entry.strip()):
-        if not re.search(r"\w", sentence):
+        if not _says_something(sentence):
             continue
         if parts and len(sentence.split()) < _LEAST_WORDS:
             parts[-1] = f"{parts[-1]} {sentence}"
         else:
             parts.append(sentence)
     return parts
+
+
+def _says_something(sentence: str) -> bool:
+    """Whether there is a letter, a digit or an emoji (category So) in it: punctuation says nothing."""
+    kinds = map(unicodedata.category, sentence)
+    return any(kind[0] in "LN" or kind == "So" for kind in kinds)
 
 
 def plan_aspects(brief: str, given: Sequence[Aspect], pictures: bool) -> tuple[Aspect, ...]:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from workers.config import load_settings
 from workers.match.client import ApiClient, ApiRefusedError, find_api
@@ -116,7 +116,7 @@ def _parsed(filters: str | None) -> dict[str, Any]:
     return parsed
 
 
-def _show(answer: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], Table]) -> None:
+def _show(answer: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], RenderableType]) -> None:
     if as_json:
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
@@ -129,7 +129,8 @@ def _cell(value: object) -> str:
 
 
 def _hits_table(answer: dict[str, Any]) -> Table:
-    table = Table("post", "creator", "score", "picture", "caption", "text", title=f"{len(answer['hits'])} posts")
+    ids = (Column(name, overflow="fold") for name in ("post", "creator"))
+    table = Table(*ids, "score", "picture", "caption", "text", title=f"{len(answer['hits'])} posts", box=None)
     for hit in answer["hits"]:
         table.add_row(
             *map(_cell, (hit["post_id"], hit["creator_id"], hit["score"], hit["visual_score"], hit["caption_score"])),
@@ -138,16 +139,18 @@ def _hits_table(answer: dict[str, Any]) -> Table:
     return table
 
 
-def _shortlist_table(answer: dict[str, Any]) -> Table:
+def _shortlist_table(answer: dict[str, Any]) -> Group:
     refused = ", ".join(f"{reason} {count}" for reason, count in answer["filtered_out"].items()) or "nobody"
     names = list(answer["hits"][0]["parts"]) if answer["hits"] else []
-    table = Table("#", "creator", "score", *names, "evidence", caption=escape(f"filtered out: {refused}"))
-    table.title = f"match {answer['match_id']}"
+    # Without a frame and with the evidence below, whole ids fit eighty columns: ids are there to be copied.
+    table = Table("#", "creator", "score", *names, box=None, pad_edge=False)
     for hit in answer["hits"]:
         parts = [_cell(hit["parts"][name]) for name in names]
         cells = map(_cell, (hit["rank"], hit["creator_id"], hit["score"]))
-        table.add_row(*cells, *parts, _cell(", ".join(hit["evidence"])))
-    return table
+        table.add_row(*cells, *parts)
+    evidence = [f"  {hit['rank']}: {', '.join(hit['evidence'])}" for hit in answer["hits"]]
+    below = [*(["evidence", *evidence] if evidence else []), f"filtered out: {refused}"]
+    return Group(f"match {answer['match_id']}", table, escape("\n".join(below)))
 
 
 def _creator_table(answer: dict[str, Any]) -> Table:

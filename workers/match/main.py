@@ -190,6 +190,10 @@ def _rooms(
     prior = Prior(settings.prior_clicks_per_impression, settings.prior_conversions_per_click, settings.prior_strength)
     constants = Constants(settings.share_temperature, prior)
     checks = {"views": view_check(follower.ready.is_set), **server_checks(index, queries)}
+
+    def live() -> bool:
+        return not follower.ended.done()
+
     rooms = Rooms(
         searcher=Searcher(index, queries),
         matcher=Matcher(index, queries, brands, signals, outbox, constants, clock, lambda: str(uuid4())),
@@ -200,7 +204,8 @@ def _rooms(
         encoder=queries,
         prior=prior,
         clock=clock,
-        health=Readiness(checks, lambda: not follower.ended.done(), clock).health,
+        live=live,
+        health=Readiness(checks, live, clock).health,
         media_root=settings.media_root,
         media_max_bytes=settings.media_max_bytes,
     )

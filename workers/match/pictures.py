@@ -12,12 +12,13 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
     ".gif": "image/gif",
     ".avif": "image/avif",
+    ".bmp": "image/bmp",
 }
 """What is served: pictures a browser shows, and nothing that can run."""
 
 
 def shown_url(url: str, root: Path | None) -> str | None:
-    """The address for a browser: http(s) as it is, a file of ``root`` as ``/media/<path>``, else None."""
+    """The address for a browser: http(s) as it is, a file of ``root`` as ``/media/<path>`` if it is served, or None."""
     parts = urlsplit(url)
     if parts.scheme in ("http", "https"):
         return url
@@ -25,7 +26,9 @@ def shown_url(url: str, root: Path | None) -> str | None:
         return None
     path = Path(unquote(parts.path))
     whole = root.resolve()
-    return f"/media/{quote(str(path.relative_to(whole)))}" if path.is_relative_to(whole) else None
+    if not path.is_relative_to(whole) or path.suffix.lower() not in MEDIA_TYPES:
+        return None
+    return f"/media/{quote(str(path.relative_to(whole)))}"
 
 
 def served_file(name: str, root: Path | None) -> tuple[Path, str] | None:
@@ -33,9 +36,11 @@ def served_file(name: str, root: Path | None) -> tuple[Path, str] | None:
     if root is None or "\x00" in name:
         return None
     whole = root.resolve()
-    # Resolved before it is compared, so that neither `..` nor a link leads out.
-    path = (whole / name).resolve()
-    media_type = MEDIA_TYPES.get(path.suffix.lower())
-    if media_type is None or not path.is_relative_to(whole) or not path.is_file():
+    try:
+        # Resolved before it is compared, so that neither `..` nor a link leads out.
+        path = (whole / name).resolve()
+        there = path.is_relative_to(whole) and path.is_file()
+    except (OSError, RuntimeError):  # a name longer than the file system's, a link that leads to itself
         return None
-    return path, media_type
+    media_type = MEDIA_TYPES.get(path.suffix.lower())
+    return (path, media_type) if there and media_type is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +16,7 @@ from workers.domain.media import InvalidMedia, MediaUnavailable
 from workers.wire.records import Unavailable
 
 RETRY_SECONDS = 2
-_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 422: "invalid"}
+_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 
 class Problem(HTTPException):
@@ -42,6 +42,11 @@ def invalid(detail: str, errors: Sequence[dict[str, Any]] = ()) -> Problem:
 def too_large(most: int) -> Problem:
     """413: a body of more bytes than allowed."""
     return Problem(413, "too_large", "The body is too large", f"{most} bytes are the most")
+
+
+def unsupported_media_type(wanted: str) -> Problem:
+    """415: a body of another kind than the call reads."""
+    return Problem(415, "unsupported_media_type", "The body is of another kind", f"content-type: {wanted} is read here")
 
 
 def model_mismatch(index: str, encoder: str) -> Problem:
@@ -87,12 +92,17 @@ async def _http(request: Request, error: Exception) -> Response:
 async def _validation(request: Request, error: Exception) -> Response:
     """Each wrong field by its path; values are not repeated, they may be personal data."""
     assert isinstance(error, RequestValidationError)
-    errors = [
-        {"field": ".".join(str(step) for step in each["loc"][1:]), "in": str(each["loc"][0]), "message": each["msg"]}
-        for each in error.errors()
-    ]
+    errors = [_field_error(each) for each in error.errors()]
     detail = "; ".join(f"{each['field'] or each['in']}: {each['message']}" for each in errors[:5])
     return document(422, "invalid", "The request is not valid", detail, request.url.path, errors=errors)
+
+
+def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
+    where, *path = map(str, error["loc"])
+    if error["type"] == "json_invalid":
+        reason = error.get("ctx", {}).get("error", "")
+        return {"field": "", "in": where, "message": f"not JSON at character {path[0]}: {reason}"}
+    return {"field": ".".join(path), "in": where, "message": str(error["msg"]).removeprefix("Value error, ")}
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

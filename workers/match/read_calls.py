@@ -17,6 +17,7 @@ from workers.match.answers import (
     SimilarAnswer,
 )
 from workers.match.content import Hit
+from workers.match.limits import FORM_BODY, JSON_BODY
 from workers.match.present import brand_answer, creator_answer, hit_answer, match_answer, post_answer, ranked_answer
 from workers.match.problems import not_found, too_large
 from workers.match.requests import MAX_LIMIT, MAX_QUERY, MatchRequest, Search, SearchFilters
@@ -61,7 +62,7 @@ async def search(asked: Annotated[SearchByText, Query()], rooms: RoomsOf) -> Sea
     return _search_answer(rooms, hits)
 
 
-@router.post("/search", tags=["search"])
+@router.post("/search", tags=["search"], dependencies=[FORM_BODY])
 async def search_by_picture(
     image: Annotated[UploadFile, File(description="A picture")], asked: Annotated[SearchBy, Query()], rooms: RoomsOf
 ) -> SearchAnswer:
@@ -72,7 +73,7 @@ async def search_by_picture(
     return _search_answer(rooms, await rooms.searcher.search(asked.search(), data))
 
 
-@router.post("/match", tags=["match"])
+@router.post("/match", tags=["match"], dependencies=[JSON_BODY])
 async def match(asked: MatchRequest, rooms: RoomsOf) -> MatchAnswer:
     """Creators who fit a brief, or a brand's stored one. The answer's `match_id` is what decisions name."""
     served = await rooms.matcher.match(asked)

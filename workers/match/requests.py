@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from workers.domain.events import Aspect
 from workers.domain.fields import (
     Amount,
+    Count,
     Country,
     Currency,
     Identifier,
@@ -47,8 +48,8 @@ Dimension = Literal["gender", "age", "country"]
 class Range(Request):
     """From ``min`` to ``max``, both included; either may be left out."""
 
-    min: Annotated[int, Field(ge=0)] | None = None
-    max: Annotated[int, Field(ge=0)] | None = None
+    min: Count | None = None
+    max: Count | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Range:

@@ -28,6 +28,7 @@ class Rooms:
     encoder: QueryEncoder
     prior: Prior
     clock: Clock
+    live: Callable[[], bool]
     health: Callable[[], Awaitable[Health]]
     media_root: Path | None
     media_max_bytes: int

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body
 from workers.domain.events import CreatorErased
 from workers.domain.reasons import InvalidEvent
 from workers.match.answers import AcceptedAnswer
+from workers.match.limits import JSON_BODY
 from workers.match.problems import invalid
 from workers.match.read_calls import Id, RoomsOf
 from workers.match.requests import MAX_EVENTS
@@ -22,31 +23,31 @@ Events = Annotated[
 ]
 
 
-@router.post("/posts", status_code=202)
+@router.post("/posts", status_code=202, dependencies=[JSON_BODY])
 async def posts(body: Events, rooms: RoomsOf) -> AcceptedAnswer:
     """Posts: `PostPublished`, `PostRemoved`, `CreatorErased`, `CreatorReinstated`."""
     return await _ingest("posts", body, rooms)
 
 
-@router.post("/profiles", status_code=202)
+@router.post("/profiles", status_code=202, dependencies=[JSON_BODY])
 async def profiles(body: Events, rooms: RoomsOf) -> AcceptedAnswer:
     """Creators' profiles: `CreatorProfiled`."""
     return await _ingest("profiles", body, rooms)
 
 
-@router.post("/brands", status_code=202)
+@router.post("/brands", status_code=202, dependencies=[JSON_BODY])
 async def brands(body: Events, rooms: RoomsOf) -> AcceptedAnswer:
     """Brands' standing briefs: `BrandBriefed`."""
     return await _ingest("brands", body, rooms)
 
 
-@router.post("/decisions", status_code=202)
+@router.post("/decisions", status_code=202, dependencies=[JSON_BODY])
 async def decisions(body: Events, rooms: RoomsOf) -> AcceptedAnswer:
     """What a brand did with a shortlist: `ShortlistViewed`, `CreatorOpened`, `CreatorShortlisted`, `CreatorBooked`."""
     return await _ingest("decisions", body, rooms)
 
 
-@router.post("/outcomes", status_code=202)
+@router.post("/outcomes", status_code=202, dependencies=[JSON_BODY])
 async def outcomes(body: Events, rooms: RoomsOf) -> AcceptedAnswer:
     """What consumers did: `ImpressionsCounted`, `Clicked`, `Converted`, `Refunded`."""
     return await _ingest("outcomes", body, rooms)

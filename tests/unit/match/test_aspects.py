@@ -63,3 +63,9 @@ def test_four_aspects_leave_no_room_for_pictures() -> None:
     """Four are the most in all."""
     with pytest.raises(ValueError, match="the most"):
         plan_aspects("", tuple(Aspect(text=str(n), weight=0.25) for n in range(4)), pictures=True)
+
+
+def test_a_brief_of_emoji_says_something() -> None:
+    """Punctuation alone does not."""
+    (aspect,) = plan_aspects("\N{SLICE OF PIZZA}\N{SPAGHETTI}", (), pictures=False)
+    assert aspect.weight == 1.0

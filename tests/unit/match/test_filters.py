@@ -103,6 +103,7 @@ def test_no_filters_are_no_conditions() -> None:
         ({"brief": "x", "filters": {"platfrom": ["x"]}}, "filters.platfrom"),
         ({"brief": "x", "filters": {"audience": {"hair": {"red": 1}}}}, "filters.audience.hair.[key]"),
         ({"brief": "x", "filters": {"followers": {"min": 2, "max": 1}}}, "filters.followers"),
+        ({"brief": "x", "filters": {"followers": {"min": 10**30}}}, "filters.followers.min"),
         ({"brief": "x", "limit": 101}, "limit"),
         ({"brief": "x", "weights": {"semantic": -1}}, "weights.semantic"),
         ({"brief": "x" * 5001}, "brief"),

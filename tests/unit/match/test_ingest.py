@@ -11,6 +11,7 @@ import pytest
 from tests.unit.match.world import World, png
 from workers.domain.events import Converted, CreatorErased, PostPublished
 from workers.match.app import create_app
+from workers.match.pictures import shown_url
 
 POST: dict[str, Any] = {
     "post_id": "p1",
@@ -100,9 +101,21 @@ async def test_every_error_is_a_problem_document(
 
 
 async def test_malformed_json_is_a_problem(api: httpx.AsyncClient) -> None:
-    """Not a stack trace."""
-    answer = await api.post("/v1/posts", content=b"{", headers={"content-type": "application/json"})
+    """Not a stack trace; it says where the JSON ends to be JSON."""
+    answer = await api.post("/v1/posts", content=b'[{"a" 1}]', headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid")
+    assert answer.json()["detail"] == "body: not JSON at character 6: Expecting ':' delimiter"
+
+
+@pytest.mark.parametrize("call", ["/v1/posts", "/v1/outcomes", "/v1/match", "/v1/search"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", None])
+async def test_a_body_of_another_kind_is_refused_with_the_kind_that_is_read(
+    api: httpx.AsyncClient, call: str, kind: str | None
+) -> None:
+    """`curl -d` announces a form: what comes is not guessed at."""
+    answer = await api.post(call, content=b'{"brief": "x"}', headers={"content-type": kind} if kind else {})
+    assert (answer.status_code, answer.json()["type"]) == (415, "/problems/unsupported_media_type")
+    assert ("multipart/form-data" if call == "/v1/search" else "application/json") in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -147,6 +160,12 @@ async def test_readiness_says_no_until_the_views_are_read(api: httpx.AsyncClient
     assert (await api.get("/livez")).status_code == 200
 
 
+async def test_liveness_asks_no_server(api: httpx.AsyncClient, world: World) -> None:
+    """A server that hangs must not get this process restarted."""
+    assert (await api.get("/livez")).json() == {"live": True}
+    assert world.servers_asked == 0
+
+
 async def test_requests_are_counted_under_their_route(api: httpx.AsyncClient) -> None:
     """Ids do not become labels."""
     await api.get("/v1/posts/some-post")
@@ -155,9 +174,10 @@ async def test_requests_are_counted_under_their_route(api: httpx.AsyncClient) ->
     assert "some-post" not in text
 
 
-async def test_the_page_is_one_file_that_loads_nothing_from_elsewhere(api: httpx.AsyncClient) -> None:
-    """No content delivery network, no tracker."""
-    page = await api.get("/")
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_a_page_is_one_file_that_loads_nothing_from_elsewhere(api: httpx.AsyncClient, path: str) -> None:
+    """No content delivery network, no tracker: it works without a network."""
+    page = await api.get(path)
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert 'src="http' not in page.text
@@ -176,5 +196,20 @@ async def test_pictures_of_the_allowed_directory_are_served_and_nothing_else(tmp
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         good = await client.get("/media/a%20b.png")
         assert (good.status_code, good.headers["content-type"]) == (200, "image/png")
-        for path in ("page.html", "link.png", "..%2Fsecret.png", "%2e%2e/secret.png", "%00.png", "no.png", ""):
+        for path in (
+            "page.html",
+            "link.png",
+            "..%2Fsecret.png",
+            "%2e%2e/secret.png",
+            "%00.png",
+            "no.png",
+            "",
+            "a" * 300 + ".png",
+        ):
             assert (await client.get(f"/media/{path}")).status_code == 404, path
+
+
+async def test_a_file_that_a_browser_cannot_show_has_no_address(tmp_path: Path) -> None:
+    """A TIFF is embedded but not served; a BMP is."""
+    assert shown_url((tmp_path / "a.tif").as_uri(), tmp_path) is None
+    assert shown_url((tmp_path / "a.bmp").as_uri(), tmp_path) == "/media/a.bmp"

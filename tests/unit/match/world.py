@@ -120,6 +120,7 @@ class World:
     outbox: KeptOutbox = field(default_factory=KeptOutbox)
     clock: FixedClock = field(default_factory=FixedClock)
     ready: bool = True
+    servers_asked: int = 0
     media_root: Path | None = None
 
     def rooms(self) -> Rooms:
@@ -138,6 +139,7 @@ class World:
         )
 
         async def health() -> Health:
+            self.servers_asked += 1
             return Health(True, self.ready, {})
 
         return Rooms(
@@ -150,6 +152,7 @@ class World:
             encoder=self.encoder,
             prior=PRIOR,
             clock=self.clock,
+            live=lambda: True,
             health=health,
             media_root=self.media_root,
             media_max_bytes=100_000,
