@@ -13,21 +13,24 @@ from workers.demo.flow import StepFailedError
 from workers.demo.world import World
 
 SHOWN = 5
+_PLAIN: dict[str, Any] = {"box": None, "pad_edge": False}
+"""Tables without a frame: eighty columns hold them."""
 
 
 def search(console: Console, api: httpx.Client, world: World, query: str, niche: str) -> int:
     """Search, show the hits and answer with how many of the first ten are posts of the niche."""
     hits = _answer(api.get("/v1/search", params={"q": query, "limit": 10}))["hits"]
     truth = {post.post_id: post for post in world.posts}
-    table = Table("post", "creator", "score", "visual", "caption", "text", "niche", title=f"search: “{query}”")
+    table = Table(
+        "post", "creator", "score", "visual", "caption", "text and niche", title=f"search: “{query}”", **_PLAIN
+    )
     for hit in hits[:SHOWN]:
         post = truth.get(hit["post_id"])
         table.add_row(
             hit["post_id"],
             hit["creator_id"],
             *(_number(hit[name]) for name in ("score", "visual_score", "caption_score")),
-            post.caption if post else "",
-            post.niche if post else "not of the sample",
+            f"{post.caption} ({post.niche})" if post else "not of the sample",
         )
     console.print(table)
     if not hits:
@@ -40,8 +43,10 @@ def match(console: Console, api: httpx.Client, world: World, body: Mapping[str, 
     answer = _answer(api.post("/v1/match", json={"limit": 10, **body}))
     if not answer["hits"]:
         raise StepFailedError(f"the match {title!r} found nobody")
+    told: list[str] = []
     parts = sorted({name for hit in answer["hits"] for name in hit["parts"]})
-    table = Table("rank", "creator", "score", *parts, "niches (truth)", "evidence", title=title)
+    table = Table("#", "creator", "score", *(name.replace("engagement", "engaged") for name in parts), **_PLAIN)
+    console.print(title, highlight=False)
     for hit in answer["hits"][:SHOWN]:
         niches = world.niches.get(hit["creator_id"], {})
         table.add_row(
@@ -49,10 +54,11 @@ def match(console: Console, api: httpx.Client, world: World, body: Mapping[str, 
             hit["creator_id"],
             _number(hit["score"]),
             *(_number(hit["parts"].get(name)) for name in parts),
-            ", ".join(f"{niche} {share:.0%}" for niche, share in sorted(niches.items(), key=lambda row: -row[1])),
-            " ".join(hit["evidence"][:2]),
         )
+        posted = ", ".join(f"{niche} {share:.0%}" for niche, share in sorted(niches.items(), key=lambda row: -row[1]))
+        told.append(f"  {hit['rank']}: really posts {posted}; evidence {', '.join(hit['evidence'][:2])}")
     console.print(table)
+    console.print("\n".join(told), highlight=False)
     return answer
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from workers.config import load_settings
 
-LOG_WIDTH = 160
+LOG_WIDTH = 100
 """Columns where the output goes to a file: tables stay readable."""
 
 

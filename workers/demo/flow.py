@@ -46,6 +46,8 @@ class Flow:
         ``publish`` answers with how many events the broker acknowledged. Raises StepFailedError when time runs out.
         """
         before = {name: scrape(self.workers[name]) for name in ("embedder", "indexer")}
+        self.console.print(f"  {title}: events (posts and profiles) so far; freshness in seconds", highlight=False)
+        self.console.print("seconds  published  embedded  each s  searchable  freshness p50     p99", highlight=False)
         began, shown = time.monotonic(), 0.0
         with ThreadPoolExecutor(1, thread_name_prefix="publish") as pool:
             publishing = pool.submit(publish)
@@ -55,9 +57,9 @@ class Flow:
                 finished = self._settled(publishing, before, known + posts)
                 if finished or seconds - shown >= SHOW_SECONDS:
                     shown = seconds
-                    self._show(title, publishing, before, seconds)
+                    self._show(publishing, before, seconds)
                 if finished:
-                    return Flowed(posts / seconds, *self._freshness(before))
+                    return Flowed(posts / seconds, *self._freshness(before, time.monotonic() - began))
                 if seconds > SETTLE_SECONDS + posts / 4:
                     raise StepFailedError(
                         f"{title}: after {seconds:.0f} s only {self.searchable()} posts are searchable"
@@ -83,19 +85,18 @@ class Flow:
         name, labels = "streamscout_events_total", {"worker": worker, "verdict": "done"}
         return scrape(self.workers[worker]).total(name, **labels) - before[worker].total(name, **labels)
 
-    def _show(self, title: str, publishing: Future[int], before: Mapping[str, Scrape], seconds: float) -> None:
+    def _show(self, publishing: Future[int], before: Mapping[str, Scrape], seconds: float) -> None:
         published = str(publishing.result()) if publishing.done() else "…"
         embedded, indexed = self._done("embedder", before), self._done("indexer", before)
-        p50, p99 = self._freshness(before)
+        p50, p99 = self._freshness(before, seconds)
         self.console.print(
-            f"  {title}  {seconds:5.1f} s  published {published}  embedded {embedded:.0f} "
-            f"({embedded / max(seconds, 0.1):.0f}/s)  "
-            f"creator updates searchable {indexed:.0f}  freshness p50 {p50:.2f} s p99 {p99:.2f} s",
+            f"{seconds:7.1f}{published:>11}{embedded:10.0f}{embedded / max(seconds, 0.1):8.0f}{indexed:12.0f}"
+            f"{p50:15.2f}{p99:8.2f}",
             highlight=False,
         )
 
-    def _freshness(self, before: Mapping[str, Scrape]) -> tuple[float, float]:
+    def _freshness(self, before: Mapping[str, Scrape], most: float) -> tuple[float, float]:
         name, labels = "streamscout_freshness_seconds", {"worker": "indexer"}
         old = before["indexer"].buckets(name, **labels)
         new = scrape(self.workers["indexer"]).buckets(name, **labels)
-        return quantile(0.50, old, new), quantile(0.99, old, new)
+        return quantile(0.50, old, new, most), quantile(0.99, old, new, most)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from workers.config import Settings, load_settings
@@ -28,7 +29,7 @@ from workers.stack.setup import set_up
 
 CREATORS, POSTS, LATE = 60, 1200, 200
 PACED_PER_SECOND = 10.0
-FAILED, UNREACHABLE = 1, 3
+FAILED, UNREACHABLE, INTERRUPTED = 1, 3, 130
 
 
 def run_demo(settings: Settings, console: Console, once: bool, seed: int) -> int:
@@ -40,20 +41,40 @@ def run_demo(settings: Settings, console: Console, once: bool, seed: int) -> int
         if once:
             stack.callback(_clean_up, settings, console)
         try:
-            _play(settings, console, seed, began)
+            _play(settings, console, seed, began, once)
+        except KeyboardInterrupt:
+            console.print("\n[red]the demo was interrupted[/]", highlight=False)
+            _say_how_to_stop(settings, console, once)
+            return INTERRUPTED
         except StepFailedError as error:
-            console.print(f"[red]the demo failed:[/] {error}", highlight=False)
+            console.print(f"[red]the demo failed:[/] {escape(str(error))}", highlight=False)
+            _say_how_to_stop(settings, console, once)
             return FAILED
         except StackError as error:
-            console.print(f"[red]the demo failed:[/] {error}", highlight=False)
+            console.print(f"[red]the demo failed:[/] {escape(str(error))}", highlight=False)
+            _say_how_to_stop(settings, console, once)
             return error.exit_code
         except httpx.HTTPError as error:
-            console.print(f"[red]the demo failed:[/] the API or a worker does not answer: {error!r}", highlight=False)
+            console.print(
+                f"[red]the demo failed:[/] the API or a worker does not answer: {escape(repr(error))}", highlight=False
+            )
+            _say_how_to_stop(settings, console, once)
             return UNREACHABLE
     return 0
 
 
-def _play(settings: Settings, console: Console, seed: int, began: float) -> None:
+def _say_how_to_stop(settings: Settings, console: Console, once: bool) -> None:
+    """With ``--once`` everything is stopped anyway."""
+    if not once:
+        console.print(
+            f"What was started may still run; `STREAMSCOUT_DATA_DIR={settings.data_dir} .venv/bin/streamscout down` "
+            f"stops it. Logs: {settings.data_dir / 'logs'}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _play(settings: Settings, console: Console, seed: int, began: float, once: bool) -> None:
     console.rule("servers: Kafka, Schema Registry, Weaviate, Triton")
     with Board(console) as board:
         set_up(Launcher(settings, board).up(RECIPES), board)
@@ -75,6 +96,8 @@ def _play(settings: Settings, console: Console, seed: int, began: float) -> None
     pictures = sum(len(post.pictures) for post in world.posts) / len(world.posts)
     _summarise(console, told, pictures, bare_rate(ready, sorted((media_root / "sample").glob("*.jpg"))))
     console.print(f"everything took {time.monotonic() - began:.0f} s", highlight=False)
+    if once:
+        return
     console.print(_GO_ON.format(api=addresses["match"], data=settings.data_dir, media=media_root), highlight=False)
 
 

@@ -47,10 +47,13 @@ def scrape(address: str) -> Scrape:
     )
 
 
-def quantile(share: float, before: Mapping[float, float], after: Mapping[float, float]) -> float:
+def quantile(
+    share: float, before: Mapping[float, float], after: Mapping[float, float], most: float = math.inf
+) -> float:
     """A quantile of what a histogram counted between two readings, linear within its bucket as PromQL's is.
 
-    NaN where nothing was counted; the last finite bound where the quantile lies beyond it.
+    NaN where nothing was counted; the last finite bound where the quantile lies beyond it. ``most`` is the greatest
+    value there can be: in a wide bucket a line alone would tell of ages that nothing has reached yet.
     """
     bounds = sorted(after)
     counts = [after[bound] - before.get(bound, 0.0) for bound in bounds]
@@ -60,7 +63,8 @@ def quantile(share: float, before: Mapping[float, float], after: Mapping[float, 
     for bound, count in zip(bounds, counts, strict=True):
         if count >= rank:
             if math.isinf(bound):
-                return low
-            return low + (bound - low) * ((rank - below) / (count - below) if count > below else 1.0)
+                return min(low, most)
+            high = max(low, min(bound, most))
+            return low + (high - low) * ((rank - below) / (count - below) if count > below else 1.0)
         low, below = bound, count
     return low
