@@ -8,7 +8,7 @@ ARGS ?=
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lint check test fix lock clean
+.PHONY: help demo lint check test audit fix lock clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,10 @@ check: lint ## The fast tests: lint, then unit and contract tests
 test: lint ## All tests, the real servers included
 	@echo "==> all tests, on real Kafka, Schema Registry, Triton and Weaviate"
 	@$(BIN)/python -m pytest --durations=10 $(ARGS)
+
+audit: $(STAMP) ## Known vulnerabilities of the locked versions (asks the package index's advisories; needs the network)
+	@test -x $(VENV)/audit/bin/pip-audit || ($(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --disable-pip-version-check --quiet pip-audit)
+	@$(VENV)/audit/bin/pip-audit --requirement requirements.lock --disable-pip
 
 fix: $(STAMP) ## Format and mend what can be mended
 	@$(BIN)/ruff format .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,15 +40,17 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Settings of running servers: Kafka, Schema Registry, Weaviate and Triton."""
     running = request.config.getoption("--stack")
     if running:
-        yield load_settings(data_dir=Path(running))
+        yield load_settings(data_dir=Path(running), api_anonymous="everything")
         return
     from workers.stack.servers import start_stack, stop_stack
 
     bare = load_settings(data_dir=tmp_path_factory.mktemp("stack"))
     start_stack(bare)
     try:
-        yield load_settings(data_dir=bare.data_dir)
+        yield load_settings(data_dir=bare.data_dir, api_anonymous="everything")
     finally:
+        # Producers that a test left open would say, after pytest's own last line, that the broker is gone.
+        logging.getLogger("librdkafka").disabled = True
         stop_stack(bare)
 
 

@@ -30,6 +30,7 @@ def build_app() -> typer.Typer:
     """The command line with each room's commands on it."""
     from workers.demo import cli as demo
     from workers.match import cli as match
+    from workers.match.keys_cli import keys_app
     from workers.model.cli import model_app
     from workers.publisher import cli as publisher
     from workers.stack import cli as stack
@@ -53,6 +54,7 @@ def build_app() -> typer.Typer:
     )
     for command in commands:
         app.command()(command)
+    app.add_typer(keys_app, name="keys", help="Who may use the API: make, list and revoke keys.")
     app.add_typer(model_app, name="model", help="Build, list and check models.")
     return app
 

@@ -101,6 +101,16 @@ class Settings(BaseSettings):
     # Every process.
     api_host: str = Field("127.0.0.1", description="Address of the match API")
     api_port: int = Field(0, ge=0, le=65535, description="Port of the match API; 0 takes a free one")
+    api_keys_file: Directory | None = Field(None, description="File of API keys, as `streamscout keys` writes it")
+    api_anonymous: Literal["nothing", "search", "everything"] = Field(
+        "nothing", description="What the API opens to callers without a key"
+    )
+    api_key: SecretStr | None = Field(None, description="The key that `search`, `match` and other commands show")
+    api_rate_per_second: float = Field(
+        50.0, gt=0, description="Requests a second of one key or address, in the long run"
+    )
+    api_burst: int = Field(200, ge=1, description="Requests of one key or address at once at most")
+    api_max_body_bytes: int = Field(8_000_000, ge=1024, description="Bytes of a JSON request at most")
     health_host: str = Field("127.0.0.1", description="Address of a worker's health and metrics")
     health_port: int = Field(0, ge=0, le=65535, description="Port of a worker's health and metrics; 0 takes a free one")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged")

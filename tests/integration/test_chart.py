@@ -21,6 +21,7 @@ ADDRESSES = {
     "servers.weaviateUrl": "http://weaviate:8080",
     "servers.weaviateGrpc": "weaviate:50051",
     "servers.tritonUrl": "http://triton:8000",
+    "api.keysSecret": "keys",
 }
 WORKERS = {"embedder", "creators", "indexer", "outcomes", "match"}
 
@@ -85,6 +86,19 @@ def test_one_deployment_a_worker_with_probes_and_settings(helm: Helm) -> None:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert pod["metadata"]["annotations"]["prometheus.io/path"] == "/metrics"
         assert deployment["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+
+
+def test_the_api_alone_is_given_the_keys_and_never_runs_without(helm: Helm) -> None:
+    """Without keys and with nothing open nobody could use it: the chart says so."""
+    for (kind, name), found in rendered(helm).items():
+        if kind == "Deployment":
+            pod = found["spec"]["template"]["spec"]
+            mounted = {row["name"]: row["mountPath"] for row in pod["containers"][0]["volumeMounts"]}
+            assert mounted.get("keys") == ("/keys" if name.endswith("-match") else None)
+    done = helm(*TEMPLATE, *given(api__keysSecret=""))
+    assert done.returncode != 0
+    assert "api.keysSecret" in done.stderr
+    assert helm(*TEMPLATE, *given(api__keysSecret="", api__anonymous="search")).returncode == 0
 
 
 def test_every_setting_of_the_chart_is_one_that_the_workers_read(helm: Helm) -> None:

@@ -41,6 +41,7 @@ from workers.domain.stored import StoredObject
 from workers.domain.topics import topic_name
 from workers.domain.vectors import Array, centre
 from workers.match.client import ApiClient, ApiRefusedError, ApiUnavailable, find_api
+from workers.match.keys import Scope, new_key, write_keys
 from workers.match.main import serving
 from workers.stack.setup import prepare_world
 from workers.wire.cloudevents import Wire
@@ -348,3 +349,21 @@ async def test_look_alikes_come_from_the_index(api: httpx.AsyncClient) -> None:
     """Never the creator."""
     hits = (await api.get("/v1/creators/ann/similar")).json()["hits"]
     assert [hit["creator_id"] for hit in hits] == ["bea", "cid"]
+
+
+async def test_with_keys_the_api_serves_their_holders_alone(settings: Settings, filled: None, tmp_path: Path) -> None:
+    """Over a real socket, as the command line shows its key."""
+    key, kept = new_key("reader", [Scope.SEARCH], NOW, None)
+    write_keys(tmp_path / "keys.json", [kept])
+    closed = settings.model_copy(update={"api_keys_file": tmp_path / "keys.json", "api_anonymous": "nothing"})
+
+    def asked(url: str) -> list[str]:
+        with ApiClient(url) as nobody, pytest.raises(ApiRefusedError, match="a key is needed"):
+            nobody.search("cake")
+        with ApiClient(url, key) as reader:
+            with pytest.raises(ApiRefusedError, match="admin"):
+                reader.call("DELETE", "/v1/creators/ann")
+            return [hit["post_id"] for hit in reader.search("cake", limit=1)["hits"]]
+
+    async with serving(closed, asyncio.Event()) as url:
+        assert await asyncio.to_thread(asked, url) == ["cake"]

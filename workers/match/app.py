@@ -12,8 +12,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from workers.core.metrics import REQUEST_SECONDS, REQUESTS
 from workers.match import problems, read_calls, write_calls
+from workers.match.access import Access
 from workers.match.limits import BodyLimit
 from workers.match.pictures import served_file
+from workers.match.problems import Problem, answer_of
 from workers.match.rooms import Rooms
 
 PAGE = Path(__file__).parent / "web" / "index.html"
@@ -41,13 +43,19 @@ def create_app(rooms: Rooms) -> FastAPI:
     )
     app.state.rooms = rooms
     problems.install(app)
-    app.add_middleware(BodyLimit, most=rooms.media_max_bytes + BODY_OVERHEAD)
+    app.add_middleware(BodyLimit, most=rooms.body_max_bytes, picture=rooms.media_max_bytes + BODY_OVERHEAD)
+    # Outside the limit on bodies: of a caller who may not ask, no body is read at all.
+    app.add_middleware(Access, gate=rooms.gate, refuse=_refusal)
     app.middleware("http")(_measure)
     app.include_router(read_calls.router)
     app.include_router(write_calls.router)
     _add_health(app, rooms)
     _add_page(app, rooms)
     return app
+
+
+def _refusal(path: str, problem: Problem) -> Response:
+    return answer_of(problem, path)
 
 
 async def _measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

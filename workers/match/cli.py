@@ -90,7 +90,9 @@ def creator(
 
 def _asked(api: str | None, call: Callable[[ApiClient], dict[str, Any]]) -> dict[str, Any]:
     """The answer; an API that is gone raises Unavailable, which the command line turns into its exit code."""
-    with ApiClient(api or find_api(load_settings().data_dir)) as client:
+    settings = load_settings()
+    key = settings.api_key.get_secret_value() if settings.api_key is not None else None
+    with ApiClient(api or find_api(settings.data_dir), key) as client:
         try:
             return call(client)
         except ApiRefusedError as error:

@@ -33,9 +33,10 @@ class ApiRefusedError(Exception):
 class ApiClient:
     """Calls one API; answers are its JSON. Raises ApiUnavailable and ApiRefusedError."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
         # No proxy of the environment: the API is ours, often on the loopback.
-        self._client = httpx.Client(base_url=url, timeout=SECONDS, trust_env=False)
+        self._client = httpx.Client(base_url=url, timeout=SECONDS, trust_env=False, headers=headers)
         self.url = url
 
     def __enter__(self) -> Self:

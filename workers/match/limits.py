@@ -31,24 +31,24 @@ JSON_BODY, FORM_BODY = Depends(json_body), Depends(form_body)
 
 
 class BodyLimit:
-    """ASGI middleware: a body of more than ``most`` bytes is the problem ``too_large``."""
+    """ASGI middleware: a body of more than ``most`` bytes, ``picture`` for a search by picture, is ``too_large``."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app, self._most = app, most
+    def __init__(self, app: ASGIApp, most: int, picture: int) -> None:
+        self._app, self._most, self._picture = app, most, picture
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count what is received."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        read = 0
+        read, most = 0, self._picture if scope["path"] == "/v1/search" else self._most
 
         async def counted() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._most:
-                raise too_large(self._most)
+            if read > most:
+                raise too_large(most)
             return message
 
         await self._app(scope, counted, send)

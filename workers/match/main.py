@@ -23,21 +23,24 @@ from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.queries import WeaviateIndex
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings, SettingsError
-from workers.core.clock import SystemClock
+from workers.core.clock import Clock, SystemClock
 from workers.core.metrics import SIGNALS
 from workers.domain.feedback import Prior
 from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
 from workers.domain.topics import topic_name
 from workers.domain.vectors import Array
+from workers.match.access import EVERYTHING, Gate, Keyring
 from workers.match.app import create_app
 from workers.match.encoding import CentredQueries
 from workers.match.follower import WORKER, Follower
+from workers.match.keys import KeyFileError, Scope, read_keys
 from workers.match.lookup import Lookup
 from workers.match.matching import Constants, Matcher
 from workers.match.outbox import KafkaOutbox
 from workers.match.readiness import Readiness, server_checks, view_check
 from workers.match.rooms import Rooms
 from workers.match.search import Searcher
+from workers.match.throttle import Throttle
 from workers.match.view import BrandView, SignalView, View
 from workers.process.logs import configure_logging
 from workers.process.presence import presence
@@ -83,6 +86,7 @@ class Server(uvicorn.Server):
 def run(settings: Settings) -> int:
     """Serve until SIGTERM. 0 after a clean stop, 3 when a server cannot be reached at start, 4 when a law ended it."""
     settings.required("kafka_bootstrap", "weaviate_url", "triton_url")
+    check_access(settings)
     configure_logging(settings)
     log.info("starting", worker=WORKER, **settings.masked())
     try:
@@ -172,6 +176,29 @@ async def wired(settings: Settings) -> AsyncIterator[Wired]:
         producer.close()
 
 
+ANONYMOUS = {"nothing": frozenset[Scope](), "search": frozenset({Scope.SEARCH}), "everything": EVERYTHING}
+
+
+def check_access(settings: Settings) -> None:
+    """Raise SettingsError where nobody could get in, or the file of keys is not one."""
+    if settings.api_keys_file is None:
+        if settings.api_anonymous == "nothing":
+            raise SettingsError(
+                "STREAMSCOUT_API_KEYS_FILE is not set (make a key with `streamscout keys create NAME --scope search`), "
+                "and STREAMSCOUT_API_ANONYMOUS opens nothing: nobody could use this API"
+            )
+        return
+    try:
+        read_keys(settings.api_keys_file)
+    except KeyFileError as error:
+        raise SettingsError(f"STREAMSCOUT_API_KEYS_FILE: {error}") from error
+
+
+def _gate(settings: Settings, clock: Clock) -> Gate:
+    throttle = Throttle(settings.api_rate_per_second, settings.api_burst)
+    return Gate(Keyring(settings.api_keys_file), ANONYMOUS[settings.api_anonymous], throttle, clock)
+
+
 def _rooms(
     settings: Settings, index: WeaviateIndex, queries: CentredQueries, wire: Wire, producer: KafkaProducer
 ) -> Wired:
@@ -208,5 +235,7 @@ def _rooms(
         health=Readiness(checks, live, clock).health,
         media_root=settings.media_root,
         media_max_bytes=settings.media_max_bytes,
+        body_max_bytes=settings.api_max_body_bytes,
+        gate=_gate(settings, clock),
     )
     return Wired(rooms, follower)

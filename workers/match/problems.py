@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import orjson
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -15,15 +17,20 @@ from starlette.responses import Response
 from workers.domain.media import InvalidMedia, MediaUnavailable
 from workers.wire.records import Unavailable
 
+log = structlog.get_logger()
 RETRY_SECONDS = 2
+BUSY: Final = "a server behind this API is busy or gone; a repeat is safe"
+"""What callers are told: which server, and where it stands, is the operator's to know, and is in the log."""
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 
 class Problem(HTTPException):
-    """An error with its code; ``extra`` are members of the document beside the standard ones."""
+    """An error with its code; ``extra`` are members of the document beside the standard ones, ``headers`` HTTP's."""
 
-    def __init__(self, status: int, code: str, title: str, detail: str, **extra: Any) -> None:
-        super().__init__(status, detail)
+    def __init__(
+        self, status: int, code: str, title: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any
+    ) -> None:
+        super().__init__(status, detail, headers)
         self.code = code
         self.title = title
         self.extra = extra
@@ -36,7 +43,8 @@ def not_found(kind: str, name: str) -> Problem:
 
 def invalid(detail: str, errors: Sequence[dict[str, Any]] = ()) -> Problem:
     """422, with each error where there are several."""
-    return Problem(422, "invalid", "The request is not valid", detail, **({"errors": list(errors)} if errors else {}))
+    extra: dict[str, Any] = {"errors": list(errors)} if errors else {}
+    return Problem(422, "invalid", "The request is not valid", detail, **extra)
 
 
 def too_large(most: int) -> Problem:
@@ -47,6 +55,24 @@ def too_large(most: int) -> Problem:
 def unsupported_media_type(wanted: str) -> Problem:
     """415: a body of another kind than the call reads."""
     return Problem(415, "unsupported_media_type", "The body is of another kind", f"content-type: {wanted} is read here")
+
+
+def unauthorized(detail: str) -> Problem:
+    """401: no key, or none that is good."""
+    headers = {"www-authenticate": 'Bearer realm="streamscout"'}
+    return Problem(401, "unauthorized", "A key is needed", detail, headers=headers)
+
+
+def forbidden(*scopes: str) -> Problem:
+    """403: a good key, which does not open this call."""
+    return Problem(403, "forbidden", "The key does not open this call", f"it needs the scope {' or '.join(scopes)}")
+
+
+def throttled(seconds: float) -> Problem:
+    """429, with the time after which a request would go on."""
+    wait = math.ceil(seconds)
+    headers = {"retry-after": str(wait)}
+    return Problem(429, "throttled", "Too many requests", f"one may be made again in {wait} s", headers=headers)
 
 
 def model_mismatch(index: str, encoder: str) -> Problem:
@@ -78,10 +104,17 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+def answer_of(problem: Problem, instance: str) -> Response:
+    """A problem as a response, its headers with it."""
+    answer = document(problem.status_code, problem.code, problem.title, problem.detail, instance, **problem.extra)
+    answer.headers.update(problem.headers or {})
+    return answer
+
+
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, Problem):
-        return document(error.status_code, error.code, error.title, error.detail, request.url.path, **error.extra)
+        return answer_of(error, request.url.path)
     title = HTTPStatus(error.status_code).phrase
     code = _CODES.get(error.status_code, "error")
     answer = document(error.status_code, code, title, str(error.detail), request.url.path)
@@ -106,7 +139,14 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
-    return document(503, "unavailable", "A server is busy or gone", str(error), request.url.path)
+    log.warning("a request was not served", call=request.url.path, reason=str(error))
+    return document(503, "unavailable", "A server is busy or gone", BUSY, request.url.path)
+
+
+def untaken(taken: int, events: int) -> Problem:
+    """503: Kafka did not acknowledge all of the events."""
+    detail = f"{taken} of {events} events were taken; {BUSY}"
+    return Problem(503, "unavailable", "Events were not taken", detail)
 
 
 async def _media(request: Request, error: Exception) -> Response:

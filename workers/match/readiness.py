@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
+
 from workers.core.clock import Clock
 from workers.match.ports import Index, QueryEncoder
 from workers.match.problems import Problem
@@ -13,7 +15,12 @@ from workers.wire.records import Health, Unavailable
 
 Check = Callable[[], Awaitable[None]]
 """Returns where all is well; raises ``Unavailable`` or a ``Problem`` that says what is not."""
-OK = "ok"
+OK, BUSY = "ok", "busy or gone"
+log = structlog.get_logger()
+
+
+class StillReading(Exception):
+    """The views have not been read to the end yet."""
 
 
 class Readiness:
@@ -39,8 +46,13 @@ class Readiness:
                 await self._checks[name]()
         except TimeoutError:
             return f"no answer within {self._seconds:g} s"
+        except StillReading:
+            return "still being read"
         except Unavailable as error:
-            return str(error)
+            # Probes are open to all: where a server stands, and how it failed, is for the log.
+            if self._detail.get(name) != BUSY:
+                log.warning("not ready", check=name, reason=str(error))
+            return BUSY
         except Problem as error:
             return error.detail
         return OK
@@ -63,6 +75,6 @@ def view_check(ready: Callable[[], bool]) -> Check:
 
     async def read() -> None:
         if not ready():
-            raise Unavailable("brands and signals are still being read")
+            raise StillReading
 
     return read

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workers.core.clock import Clock
 from workers.domain.feedback import Prior
+from workers.match.access import Gate
 from workers.match.lookup import Lookup
 from workers.match.matching import Matcher
 from workers.match.ports import Brands, Outbox, QueryEncoder, Signals
@@ -32,3 +33,5 @@ class Rooms:
     health: Callable[[], Awaitable[Health]]
     media_root: Path | None
     media_max_bytes: int
+    body_max_bytes: int
+    gate: Gate

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body
+import structlog
+from fastapi import APIRouter, Body, Depends
 
-from workers.domain.events import CreatorErased
+from workers.domain.events import CreatorErased, CreatorReinstated
 from workers.domain.reasons import InvalidEvent
+from workers.match.access import Caller, caller_of
 from workers.match.answers import AcceptedAnswer
+from workers.match.keys import Scope
 from workers.match.limits import JSON_BODY
-from workers.match.problems import invalid
+from workers.match.problems import invalid, untaken
 from workers.match.read_calls import Id, RoomsOf
 from workers.match.requests import MAX_EVENTS
 from workers.match.rooms import Rooms
-from workers.wire.records import Unavailable
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/v1", tags=["ingest"])
+CallerOf = Annotated[Caller, Depends(caller_of)]
 Topic = Literal["posts", "profiles", "brands", "decisions", "outcomes"]
 Events = Annotated[
     Any, Body(description="An event, or a list of events; `type` names its kind where there are several")
@@ -24,8 +29,10 @@ Events = Annotated[
 
 
 @router.post("/posts", status_code=202, dependencies=[JSON_BODY])
-async def posts(body: Events, rooms: RoomsOf) -> AcceptedAnswer:
-    """Posts: `PostPublished`, `PostRemoved`, `CreatorErased`, `CreatorReinstated`."""
+async def posts(body: Events, rooms: RoomsOf, caller: CallerOf) -> AcceptedAnswer:
+    """Posts: `PostPublished`, `PostRemoved`; with the scope `admin` also `CreatorErased`, `CreatorReinstated`."""
+    if any(_concerns_erasure(raw) for raw in (body if isinstance(body, list) else [body])):
+        caller.check(Scope.ADMIN)
     return await _ingest("posts", body, rooms)
 
 
@@ -63,6 +70,12 @@ async def erase(creator_id: Id, rooms: RoomsOf) -> AcceptedAnswer:
     return AcceptedAnswer(accepted=1, ids=[name])
 
 
+def _concerns_erasure(raw: object) -> bool:
+    """By what it calls itself: an event that is given no type on `posts` is a publication."""
+    kind = raw.get("type") if isinstance(raw, Mapping) else None
+    return isinstance(kind, str) and kind.rpartition(".")[2] in (CreatorErased.__name__, CreatorReinstated.__name__)
+
+
 async def _ingest(topic: Topic, body: object, rooms: Rooms) -> AcceptedAnswer:
     raws = body if isinstance(body, list) else [body]
     if len(raws) > MAX_EVENTS:
@@ -73,8 +86,8 @@ async def _ingest(topic: Topic, body: object, rooms: Rooms) -> AcceptedAnswer:
         raise invalid(f"{len(errors)} of {len(raws)} events are not valid; none was taken", errors)
     if report.undelivered:
         index, reason = next(iter(sorted(report.undelivered.items())))
-        taken = f"{len(report.accepted)} of {len(raws)} events were taken"
-        raise Unavailable(f"Kafka: event {index}: {reason}; {taken}; a repeat is safe")
+        log.warning("events were not taken", topic=topic, events=len(report.undelivered), first=index, reason=reason)
+        raise untaken(len(report.accepted), len(raws))
     return AcceptedAnswer(accepted=len(report.accepted), ids=list(report.accepted))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import BinaryIO, Final
 
 from workers.domain.reasons import InvalidEvent
@@ -77,7 +78,7 @@ class Publisher:
         for chunk in _chunks(stream):
             for number, raw in self._read(chunk, report):
                 try:
-                    admit(self._topic, raw)
+                    admit(self._topic, raw, datetime.now(UTC))
                 except InvalidEvent as error:
                     report.bad.append(BadLine(number, error))
         report.bad.sort(key=lambda bad: bad.number)

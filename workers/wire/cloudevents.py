@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from workers.domain.events import EVENT_BY_TYPE, Event
 from workers.domain.parse import invalid_event
 from workers.domain.reasons import InvalidEvent, Reason
+from workers.domain.times import check_times
 from workers.domain.topics import topic_name
 from workers.wire.records import Headers, InRecord, OutRecord, Unavailable
 
@@ -136,7 +137,11 @@ class Wire:
         if not issubclass(kind, tuple(accepted)):
             names = ", ".join(sorted(expected.__name__ for expected in accepted))
             raise InvalidEvent(Reason.UNEXPECTED_TYPE, f"{kind.__name__} where {names} is expected")
-        return cast("E", self._codec.decode(type_name, record.value))
+        event = self._codec.decode(type_name, record.value)
+        if record.timestamp_ms > 0:
+            # Kafka's time of the record, not ours: a repeat of the record is judged alike, however late it is read.
+            check_times(event, datetime.fromtimestamp(record.timestamp_ms / 1000, UTC))
+        return cast("E", event)
 
     def read(self, record: InRecord, accepted: Collection[type[E]]) -> E:
         """The event of a record that lies under its own key. Raises InvalidEvent as ``event`` does, and for the key."""

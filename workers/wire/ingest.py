@@ -11,6 +11,7 @@ from workers.domain.events import Event
 from workers.domain.ids import published_id
 from workers.domain.parse import canonical_data, parse_event
 from workers.domain.reasons import FieldError, InvalidEvent, Reason
+from workers.domain.times import check_times
 from workers.wire.cloudevents import Wire
 from workers.wire.records import OutRecord, ProduceFailed, Producer
 
@@ -29,12 +30,13 @@ class IngestReport:
     undelivered: Mapping[int, str]
 
 
-def admit(topic: str, raw: object) -> tuple[str, Event]:
-    """The CloudEvents id and the event of one item. Raises InvalidEvent.
+def admit(topic: str, raw: object, now: datetime) -> tuple[str, Event]:
+    """The CloudEvents id and the event of one item, ``now`` being when it is published. Raises InvalidEvent.
 
     Without an ``id`` of its own an item is named after its content, so that a repeat is the same CloudEvent.
     """
     event = parse_event(topic, raw)
+    check_times(event, now)
     given = raw.get("id") if isinstance(raw, Mapping) else None
     if given is None:
         return str(published_id(topic, event.type_name(), canonical_data(event))), event
@@ -63,7 +65,7 @@ def ingest(
     now = time or datetime.now(UTC)
     for index, raw in enumerate(raws):
         try:
-            name, event = admit(topic, raw)
+            name, event = admit(topic, raw, now)
             ready[index] = name, wire.record(topic, event, id=name, time=now)
         except InvalidEvent as error:
             errors[index] = error

@@ -12,6 +12,7 @@ import pytest
 from tests.unit.match.world import MODEL, NOW, PRIOR, World
 from workers.domain.events import FeedbackSignalled, MatchServed, Statistics
 from workers.domain.feedback import decay_factor, posterior
+from workers.match.problems import BUSY
 from workers.match.ranking import DEFAULT_WEIGHTS
 
 LANDMARK = NOW - timedelta(days=300)
@@ -175,13 +176,14 @@ async def test_another_model_version_is_refused_clearly(api: httpx.AsyncClient, 
 
 
 async def test_a_server_that_is_gone_is_a_problem_that_says_so(api: httpx.AsyncClient, world: World) -> None:
-    """503, and to be asked again."""
+    """503, and to be asked again; which server it is, and where, is for the log."""
     world.encoder.gone = True
     answer = await api.post("/v1/match", json={"brief": "bread"})
-    assert (answer.status_code, answer.json()["detail"]) == (503, "the encoder is gone")
+    assert (answer.status_code, answer.json()["detail"]) == (503, BUSY)
     world.index.gone = True
     answer = await api.get("/v1/search", params={"q": "bread"})
-    assert (answer.status_code, answer.json()["detail"]) == (503, "the index is gone")
+    assert (answer.status_code, answer.json()["detail"]) == (503, BUSY)
+    assert answer.headers["retry-after"]
 
 
 async def test_a_creator_is_shown_with_facets_profile_and_outcomes(api: httpx.AsyncClient, world: World) -> None:

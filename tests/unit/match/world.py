@@ -20,10 +20,13 @@ from workers.domain.media import InvalidMedia
 from workers.domain.reasons import InvalidEvent
 from workers.domain.stored import StoredObject
 from workers.domain.vectors import Array
+from workers.match.access import EVERYTHING, Gate, Keyring
+from workers.match.keys import Scope
 from workers.match.lookup import Lookup
 from workers.match.matching import Constants, Matcher
 from workers.match.rooms import Rooms
 from workers.match.search import Searcher
+from workers.match.throttle import Throttle
 from workers.match.view import BrandView, SignalView
 from workers.wire.ingest import IngestReport, admit
 from workers.wire.records import Health, Unavailable
@@ -85,7 +88,7 @@ class KeptOutbox:
         good = []
         for index, raw in enumerate(raws):
             try:
-                good.append((topic, *admit(topic, raw)))
+                good.append((topic, *admit(topic, raw, NOW)))
             except InvalidEvent as error:
                 errors[index] = error
         if errors:
@@ -122,6 +125,9 @@ class World:
     ready: bool = True
     servers_asked: int = 0
     media_root: Path | None = None
+    keyring: Keyring = field(default_factory=lambda: Keyring(None))
+    anonymous: frozenset[Scope] = EVERYTHING
+    throttle: Throttle = field(default_factory=lambda: Throttle(1e6, 1_000_000))
 
     def rooms(self) -> Rooms:
         """What the calls use."""
@@ -156,6 +162,8 @@ class World:
             health=health,
             media_root=self.media_root,
             media_max_bytes=100_000,
+            body_max_bytes=100_000,
+            gate=Gate(self.keyring, self.anonymous, self.throttle, self.clock),
         )
 
     def brand(self, brand_id: str, brief: str, **fields: object) -> None:

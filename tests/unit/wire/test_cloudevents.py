@@ -170,3 +170,24 @@ def test_the_time_of_a_record_is_in_utc_with_milliseconds() -> None:
     """Whatever zone the caller lives in."""
     record = WIRE.record("posts", REMOVED, id="1", time=datetime(2026, 1, 1, tzinfo=UTC))
     assert attributes(record.headers)["time"] == "2026-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    "value", [b"[" * 50_000, b'{"a":' * 50_000 + b"1" + b"}" * 50_000, b'{"post_id": ' + b"9" * 20_000 + b"}", b"NaN"]
+)
+def test_a_value_made_to_break_a_parser_is_refused(value: bytes) -> None:
+    """Neither the depth of a nest nor the length of a number ends the process."""
+    assert refusal(removed(value=value)).reason in ("malformed_json", "invalid_event")
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=365), timedelta(days=40_000)])
+def test_a_time_a_year_ahead_of_its_record_is_refused_by_name(ahead: timedelta) -> None:
+    """However late it is read: Kafka's time of the record counts. A time zone's worth ahead is taken."""
+
+    def clicked(offset: timedelta) -> InRecord:
+        event = Clicked(event_id="e", brand_id="b", campaign_id="c", creator_id="a", occurred_at=NOW + offset)
+        return arrived(WIRE.record("outcomes", event, id="1", time=NOW), timestamp_ms=int(NOW.timestamp() * 1000))
+
+    error = refusal(clicked(ahead), (Outcome,))
+    assert (error.reason, [field.field for field in error.fields]) == ("invalid_event", ["occurred_at"])
+    assert WIRE.read(clicked(timedelta(days=1)), (Outcome,)).key() == "b"
