@@ -16,6 +16,8 @@ from workers.wire.cloudevents import Wire
 from workers.wire.records import OutRecord, ProduceFailed, Producer
 
 _ID_LENGTH = 256
+MAX_EVENT_BYTES = 1_000_000
+"""A source topic takes records of 1 MiB; what is over the event itself is for its key and headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,14 @@ def admit(topic: str, raw: object, now: datetime) -> tuple[str, Event]:
     return given, event
 
 
+def _within_size(record: OutRecord) -> OutRecord:
+    """Each field is bounded, and twenty alternative texts of the longest are still more than a topic takes."""
+    size = len(record.value or b"")
+    if size > MAX_EVENT_BYTES:
+        raise InvalidEvent(Reason.INVALID_EVENT, f"the event is {size} bytes long; {MAX_EVENT_BYTES} are the most")
+    return record
+
+
 def ingest(
     topic: str,
     raws: Iterable[object],
@@ -66,7 +76,7 @@ def ingest(
     for index, raw in enumerate(raws):
         try:
             name, event = admit(topic, raw, now)
-            ready[index] = name, wire.record(topic, event, id=name, time=now)
+            ready[index] = name, _within_size(wire.record(topic, event, id=name, time=now))
         except InvalidEvent as error:
             errors[index] = error
     if strict and errors:

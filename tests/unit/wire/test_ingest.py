@@ -82,3 +82,21 @@ def test_nothing_in_nothing_out() -> None:
     """An empty list is no error."""
     report = ingest("posts", [], WIRE, MemoryProducer())
     assert (report.accepted, dict(report.errors), dict(report.undelivered)) == ((), {}, {})
+
+
+def test_an_event_that_no_topic_takes_is_wrong_not_undelivered() -> None:
+    """Each of its fields is in range, and it would be refused by the broker for ever: a repeat is no help."""
+    media = [{"url": f"https://a/{n}", "kind": "image", "alt_text": "a" * 20_000} for n in range(20)]
+    media = [{**one, "url": one["url"] + "x" * 4000} for one in media]
+    post = {"post_id": "a", "creator_id": "c", "revision": 1, "platform": "x", "url": "https://a/", "media": media}
+    big = {**post, "published_at": NOW.isoformat(), "caption": "\N{SLICE OF PIZZA}" * 20_000}
+    producer = MemoryProducer()
+    report = ingest(
+        "posts",
+        [{**big, "media": [{**one, "alt_text": "\N{SLICE OF PIZZA}" * 20_000} for one in media]}, big],
+        WIRE,
+        producer,
+        time=NOW,
+    )
+    assert "1000000 are the most" in report.errors[0].detail
+    assert len(report.accepted) == len(producer.written) == 1
