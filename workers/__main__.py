@@ -34,6 +34,7 @@ def build_app() -> typer.Typer:
     from workers.model.cli import model_app
     from workers.publisher import cli as publisher
     from workers.stack import cli as stack
+    from workers.verify.cli import state_app
 
     app = typer.Typer(
         name="streamscout",
@@ -56,6 +57,7 @@ def build_app() -> typer.Typer:
         app.command()(command)
     app.add_typer(keys_app, name="keys", help="Who may use the API: make, list and revoke keys.")
     app.add_typer(model_app, name="model", help="Build, list and check models.")
+    app.add_typer(state_app, name="state", help="Look at what is stored.")
     return app
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -65,6 +66,19 @@ class WholeTopics:
     def caught_up(self) -> bool:
         """Whether the end of every partition was reached once."""
         return not self._behind
+
+    def to_the_end(self, seconds: float = START_SECONDS) -> Iterator[InRecord]:
+        """Every record up to the present end. Raises KafkaUnavailable where nothing comes for ``seconds`` before it."""
+        heard, behind = time.monotonic(), len(self._behind)
+        while not self.caught_up():
+            record = self.poll(0.2)
+            if record is not None:
+                yield record
+            if record is not None or len(self._behind) < behind:
+                heard, behind = time.monotonic(), len(self._behind)
+            elif time.monotonic() - heard > seconds:
+                topic, partition = min(self._behind)
+                raise KafkaUnavailable(f"{topic}, partition {partition}: nothing came for {seconds:g} s")
 
     def close(self) -> None:
         """Let the connections go."""

@@ -54,7 +54,7 @@ class WeaviateIndex:
             return_metadata=MetadataQuery(distance=True),
         )
         answer = await asked(query, f"{collection} near a vector")
-        return [Found(_stored(each), 1.0 - float(each.metadata.distance or 0.0)) for each in answer.objects]
+        return [Found(stored_object(each), 1.0 - float(each.metadata.distance or 0.0)) for each in answer.objects]
 
     async def matching(
         self, collection: str, conditions: Sequence[Condition], *, limit: int, vectors: bool = False
@@ -64,7 +64,7 @@ class WeaviateIndex:
             filters=to_filter(conditions), limit=min(limit, MAX_RESULTS), include_vector=vectors
         )
         answer = await asked(query, f"{collection} by conditions")
-        return [_stored(each) for each in answer.objects]
+        return [stored_object(each) for each in answer.objects]
 
     async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
         """The objects of these ids that there are."""
@@ -121,7 +121,8 @@ def _contains_any(condition: Condition) -> Any:
     return Filter.by_property(condition.property).contains_any(values)
 
 
-def _stored(found: Any) -> StoredObject:
+def stored_object(found: Any) -> StoredObject:
+    """An object as the client answers it: properties that were not written left out, times aware."""
     vectors: Mapping[str, Any] = found.vector or {}
     return StoredObject(
         id=UUID(str(found.uuid)),

@@ -1,0 +1,47 @@
+"""All objects of a collection, page by page in the order of their ids: what a dump and a comparison read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import weaviate
+
+from workers.adapters.weaviate.errors import StoreUnavailable, asked
+from workers.adapters.weaviate.names import collection_name
+from workers.adapters.weaviate.queries import stored_object
+from workers.domain.stored import StoredObject
+
+PAGE = 500
+"""Objects asked for at once: about 2 MiB with vectors of 512 dimensions."""
+_BEFORE_ALL = UUID(int=0)
+_PAGE_SECONDS = 60.0
+
+
+class ObjectListing:
+    """The collections of one namespace and model version. Raises StoreUnavailable where they cannot be read."""
+
+    def __init__(
+        self, client: weaviate.WeaviateAsyncClient, namespace: str, model_version: str, page: int = PAGE
+    ) -> None:
+        self._client, self._namespace, self._model_version = client, namespace, model_version
+        self._page = page
+
+    async def objects(self, collection: str) -> AsyncIterator[StoredObject]:
+        """Every object with its vectors, ids ascending; one page is held at a time.
+
+        No snapshot: what is written meanwhile may be among them or not, but no object comes twice.
+        """
+        query = self._client.collections.use(collection_name(self._namespace, collection, self._model_version)).query
+        last = _BEFORE_ALL
+        while True:
+            call = query.fetch_objects(limit=self._page, after=last, include_vector=True)
+            answer = await asked(call, f"the objects of {collection}", _PAGE_SECONDS)
+            for found in answer.objects:
+                each = stored_object(found)
+                if each.id <= last:
+                    raise StoreUnavailable(f"{collection}: {each.id} was listed after {last}, out of order")
+                last = each.id
+                yield each
+            if len(answer.objects) < self._page:
+                return
