@@ -53,7 +53,7 @@ async def _values(
 
 def _record(topic: str, key: str, value: bytes, type_name: str) -> InRecord:
     headers = (("ce_type", type_name.encode()),)
-    return InRecord(Position(topic, 0, 0), key.encode(), value, headers, 1)
+    return InRecord(Position(topic, 0, 0), key.encode(), value, headers, round(NOON.timestamp() * 1000))
 
 
 async def test_an_object_is_its_properties_and_its_vectors_to_the_last_bit() -> None:
