@@ -20,7 +20,7 @@ from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.listing import ObjectListing
 from workers.adapters.weaviate.objects import ObjectStore
 from workers.config import Settings
-from workers.core.dead_letters import dead_letter
+from workers.containment.dead_letters import dead_letter
 from workers.domain.events import FeedbackSignalled
 from workers.domain.events.signals import Statistics
 from workers.domain.model_card import load_model_card

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable
 from typing import Any
 
+from workers.containment.dead_letters import rekeyed
 from workers.core.batch import Partition, Waiting
-from workers.core.dead_letters import rekeyed
 from workers.domain.events import Event
 from workers.domain.partitioning import partition_of
 from workers.domain.reasons import Reason

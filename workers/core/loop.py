@@ -14,12 +14,12 @@ from typing import Generic
 
 import structlog
 
+from workers import metrics
 from workers.config import Settings
-from workers.core import metrics
+from workers.containment.dead_letters import dead_letter
 from workers.core.admission import Admission
 from workers.core.batch import Queue, Waiting
 from workers.core.clock import Clock, SystemClock
-from workers.core.dead_letters import dead_letter
 from workers.core.fetch import Fetcher
 from workers.core.lease import Lease, LeaseExpired
 from workers.domain.events import Event

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from workers.config import Settings
 from workers.core.lease import Lease
-from workers.core.metrics import REUSED, stage
 from workers.domain.events import CreatorProfiled, PostPublished, PostRemoved
 from workers.domain.media import InvalidMedia, MediaUnavailable
 from workers.domain.reasons import Reason
@@ -20,6 +19,7 @@ from workers.embedder.plan import Embed, Republish, Retract, StoredPost, plan
 from workers.embedder.progress import Progress, Unfinished
 from workers.embedder.storing import Storing
 from workers.embedder.task import Accepted, Task
+from workers.metrics import REUSED, stage
 from workers.wire.cloudevents import Wire
 from workers.wire.records import Dead, Done, Item, Later, OutRecord, Verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workers.core import metrics
+from workers import metrics
 from workers.core.lease import Lease
 from workers.domain.events import CreatorUpdated
 from workers.domain.ids import bio_object_id, creator_object_id

@@ -10,13 +10,13 @@ from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from workers.core.metrics import REQUEST_SECONDS, REQUESTS
 from workers.match import problems, read_calls, write_calls
 from workers.match.access import Access
 from workers.match.limits import BodyLimit
 from workers.match.pictures import served_file
 from workers.match.problems import Problem, answer_of
 from workers.match.rooms import Rooms
+from workers.metrics import REQUEST_SECONDS, REQUESTS
 
 PAGE = Path(__file__).parent / "web" / "index.html"
 DOCS = PAGE.with_name("docs.html")

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Event, Thread
 
+from workers.containment.dead_letters import dead_letter
 from workers.core.clock import Clock
-from workers.core.dead_letters import dead_letter
-from workers.core.metrics import DEAD_LETTERS, EVENTS
 from workers.match.ports import TopicReader
 from workers.match.view import View
+from workers.metrics import DEAD_LETTERS, EVENTS
 from workers.wire.cloudevents import Wire
 from workers.wire.records import Dead, InRecord, InvalidEvent, Producer, Unavailable
 

@@ -24,7 +24,6 @@ from workers.adapters.weaviate.queries import WeaviateIndex
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings, SettingsError
 from workers.core.clock import Clock, SystemClock
-from workers.core.metrics import SIGNALS
 from workers.domain.feedback import Prior
 from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
 from workers.domain.topics import topic_name
@@ -42,6 +41,7 @@ from workers.match.rooms import Rooms
 from workers.match.search import Searcher
 from workers.match.throttle import Throttle
 from workers.match.view import BrandView, SignalView, View
+from workers.metrics import SIGNALS
 from workers.process.logs import configure_logging
 from workers.process.presence import presence
 from workers.process.running import CLEAN, ENDED_BY_A_LAW, UNREACHABLE

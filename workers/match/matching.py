@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from workers.core.clock import Clock
-from workers.core.metrics import stage
 from workers.domain.events import Aspect, BrandBriefed, FeedbackSignalled, MatchServed, Shortlisted
 from workers.domain.feedback import Posterior, Prior, posterior
 from workers.domain.vectors import Array
@@ -23,6 +22,7 @@ from workers.match.ranking import DEFAULT_WEIGHTS, POLICY, Question, Ranked, ran
 from workers.match.requests import MatchRequest
 from workers.match.retrieval import Retrieval, Retrieved
 from workers.match.search import check_model
+from workers.metrics import stage
 
 WORKER = "match"
 NO_MODEL = "none"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import datetime
 
-from workers.core.metrics import OUTPUTS
 from workers.domain.events import Event
+from workers.metrics import OUTPUTS
 from workers.wire.cloudevents import Wire
 from workers.wire.ingest import IngestReport, ingest
 from workers.wire.records import ProduceFailed, Producer, Unavailable

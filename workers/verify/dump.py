@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from workers.core.dead_letters import ID, REASON
+from workers.containment.dead_letters import ID, REASON
 from workers.domain.events import CreatorUpdated, Event, FeedbackSignalled
 from workers.domain.ids import dead_letter_id
 from workers.domain.reasons import InvalidEvent

@@ -9,9 +9,9 @@ import pytest
 import typer
 from prometheus_client import REGISTRY
 
+from workers import metrics
 from workers.__main__ import build_app
 from workers.config import REPOSITORY, Settings
-from workers.core import metrics
 from workers.domain.reasons import Reason
 
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text()
@@ -46,7 +46,7 @@ def test_no_document_names_a_setting_that_does_not_exist() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    """All of workers/core/metrics.py, by the name that Prometheus shows."""
+    """All of workers/metrics.py, by the name that Prometheus shows."""
     families = [family for family in REGISTRY.collect() if family.name.startswith("streamscout_")]
     assert len(families) >= len([name for name in vars(metrics) if name.isupper() and not name.startswith("_")])
     for family in families:

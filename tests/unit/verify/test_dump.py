@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 
 from tests.unit.indexer.events import updated
-from workers.core.dead_letters import ID, REASON
+from workers.containment.dead_letters import ID, REASON
 from workers.domain.events import FeedbackSignalled
 from workers.domain.events.signals import Statistics
 from workers.domain.ids import dead_letter_id

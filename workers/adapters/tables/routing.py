@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Protocol
 
+from workers import metrics
 from workers.adapters.tables.state import TableView
 from workers.config import Settings
-from workers.core import metrics
+from workers.containment.dead_letters import dead_letter, rekeyed
 from workers.core.clock import Clock, SystemClock
-from workers.core.dead_letters import dead_letter, rekeyed
 from workers.domain.events import Event
 from workers.domain.partitioning import partition_of
 from workers.domain.reasons import Reason

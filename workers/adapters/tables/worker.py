@@ -15,11 +15,11 @@ import structlog
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP, EventT, FutureMessage
 
+from workers import metrics
 from workers.adapters.tables.app import HandAcknowledged, TableApp, table_app
 from workers.adapters.tables.routing import KeyedHandler, Routing
 from workers.adapters.tables.state import ChangelogTable, StateDirectory
 from workers.config import Settings
-from workers.core import metrics
 from workers.core.clock import SystemClock
 from workers.domain.events import Event
 from workers.domain.topics import topic_name

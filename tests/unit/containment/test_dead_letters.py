@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.core.harness import WHEN
-from workers.core.dead_letters import DETAIL_LENGTH, dead_letter, rekeyed
+from workers.containment.dead_letters import DETAIL_LENGTH, dead_letter, rekeyed
 from workers.domain.ids import dead_letter_id
 from workers.wire.records import Dead, InRecord, OutRecord, Position
 
