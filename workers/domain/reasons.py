@@ -8,38 +8,131 @@ from typing import Self
 
 
 class Reason(StrEnum):
-    """A code, and its meaning in one line. A code keeps its meaning for ever: dead letters outlive releases."""
+    """A code, its meaning in one line, and what an operator does about it: ``docs/dead-letters.md`` shows all three.
+
+    A code keeps its meaning for ever: dead letters outlive releases.
+    """
 
     meaning: str
+    what_to_do: str
 
-    def __new__(cls, code: str, meaning: str) -> Self:
+    def __new__(cls, code: str, meaning: str, what_to_do: str) -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
+        member.what_to_do = what_to_do
         return member
 
-    MISSING_TYPE = "missing_type", "no CloudEvents type: the header ce_type (or a line's field type) is not there"
-    UNKNOWN_TYPE = "unknown_type", "a type that is no event of ours"
-    UNEXPECTED_TYPE = "unexpected_type", "an event of ours that does not belong on this topic"
-    EMPTY_VALUE = "empty_value", "no value where an event is expected (a tombstone, or no bytes)"
-    MALFORMED_JSON = "malformed_json", "the value is not JSON"
-    MALFORMED_AVRO = "malformed_avro", "the value is not what its Avro schema says, or its schema is of another record"
-    UNKNOWN_SCHEMA = "unknown_schema", "an Avro value whose schema cannot be looked up"
-    INVALID_EVENT = "invalid_event", "a field is missing, misspelt, of the wrong type or out of its range"
-    MISSING_KEY = "missing_key", "the record has no key"
-    KEY_MISMATCH = "key_mismatch", "the record's key is not the key of its event"
-    WRONG_MODEL_VERSION = "wrong_model_version", "vectors of another model version than the one this process handles"
-    MEDIA_TOO_LARGE = "media_too_large", "a picture of more bytes than allowed"
-    MEDIA_TOO_MANY_PIXELS = "media_too_many_pixels", "a picture of more pixels than allowed"
-    MEDIA_TYPE = "media_type", "bytes that are no picture of a known type"
-    MEDIA_CORRUPT = "media_corrupt", "a picture that is damaged or cut off"
-    MEDIA_INVALID = "media_invalid", "a picture that cannot be used for another reason, which the detail says"
-    MEDIA_GONE = "media_gone", "the picture's host says that it is not there"
-    MEDIA_FORBIDDEN = "media_forbidden", "an address that must not be fetched, or that its host refuses"
-    MEDIA_UNSUPPORTED = "media_unsupported", "a kind of medium, or of address, that is not read"
-    VECTOR_INVALID = "vector_invalid", "the model's answer has no direction, or is not finite"
-    STORE_REFUSED = "store_refused", "the vector store refuses an object for what it holds"
-    TOO_MANY_ATTEMPTS = "too_many_attempts", "tried as often as allowed, and a server refused it each time"
+    MISSING_TYPE = (
+        "missing_type",
+        "no CloudEvents type: the header ce_type (or a line's field type) is not there",
+        "mend the producer (every record carries ce_type), publish the event again and drop this letter",
+    )
+    UNKNOWN_TYPE = (
+        "unknown_type",
+        "a type that is no event of ours",
+        "mend the producer's type; if it is an event of a newer release, update the worker and replay",
+    )
+    UNEXPECTED_TYPE = (
+        "unexpected_type",
+        "an event of ours that does not belong on this topic",
+        "the detail says what this topic takes: publish to the right topic and drop this letter",
+    )
+    EMPTY_VALUE = (
+        "empty_value",
+        "no value where an event is expected (a tombstone, or no bytes)",
+        "mend the producer: what is gone is said by an event, not by an empty record; drop this letter",
+    )
+    MALFORMED_JSON = (
+        "malformed_json",
+        "the value is not JSON",
+        "mend the producer, publish the event again and drop this letter: the same bytes die again",
+    )
+    MALFORMED_AVRO = (
+        "malformed_avro",
+        "the value is not what its Avro schema says, or its schema is of another record",
+        "check that the producer writes with the schema whose id it sends; publish again and drop this letter",
+    )
+    UNKNOWN_SCHEMA = (
+        "unknown_schema",
+        "an Avro value whose schema cannot be looked up",
+        "register the schema, or set STREAMSCOUT_SCHEMA_REGISTRY_URL to the producer's registry; then replay",
+    )
+    INVALID_EVENT = (
+        "invalid_event",
+        "a field is missing, misspelt, of the wrong type or out of its range",
+        "the detail names each field: mend the producer, publish the event again and drop this letter",
+    )
+    MISSING_KEY = (
+        "missing_key",
+        "the record has no key",
+        "mend the producer (schemas/topics.yaml says what the key is), publish again and drop this letter",
+    )
+    KEY_MISMATCH = (
+        "key_mismatch",
+        "the record's key is not the key of its event",
+        "mend the producer: only the worker writes to its `.rekeyed`; publish again and drop this letter",
+    )
+    WRONG_MODEL_VERSION = (
+        "wrong_model_version",
+        "vectors of another model version than the one this process handles",
+        "if the worker serves an old model version, update it and replay; if the event's is gone, drop it",
+    )
+    MEDIA_TOO_LARGE = (
+        "media_too_large",
+        "a picture of more bytes than allowed",
+        "ask for a smaller picture, or raise STREAMSCOUT_MEDIA_MAX_BYTES, and replay; else drop it",
+    )
+    MEDIA_TOO_MANY_PIXELS = (
+        "media_too_many_pixels",
+        "a picture of more pixels than allowed",
+        "ask for a smaller picture, or raise STREAMSCOUT_MEDIA_MAX_PIXELS, and replay; else drop it",
+    )
+    MEDIA_TYPE = (
+        "media_type",
+        "bytes that are no picture of a known type",
+        "look at what the address serves (often a page that asks to log in): mend it and replay, or drop it",
+    )
+    MEDIA_CORRUPT = (
+        "media_corrupt",
+        "a picture that is damaged or cut off",
+        "if the picture was mended where it lies, replay; else have the post published with a sound one; drop it",
+    )
+    MEDIA_INVALID = (
+        "media_invalid",
+        "a picture that cannot be used for another reason, which the detail says",
+        "read the detail: mend the picture where it lies and replay, or drop it",
+    )
+    MEDIA_GONE = (
+        "media_gone",
+        "the picture's host says that it is not there",
+        "if the picture is back, replay; else have the post published without it, and drop it",
+    )
+    MEDIA_FORBIDDEN = (
+        "media_forbidden",
+        "an address that must not be fetched, or that its host refuses",
+        "a private host needs STREAMSCOUT_MEDIA_PRIVATE_HOSTS, a file STREAMSCOUT_MEDIA_ROOT: replay, or drop it",
+    )
+    MEDIA_UNSUPPORTED = (
+        "media_unsupported",
+        "a kind of medium, or of address, that is not read",
+        "replay once a release reads this kind; have the post published without it if the rest is wanted now",
+    )
+    VECTOR_INVALID = (
+        "vector_invalid",
+        "the model's answer has no direction, or is not finite",
+        "`streamscout model check`: replay with a sound model; if it is this one picture alone, drop it",
+    )
+    STORE_REFUSED = (
+        "store_refused",
+        "the vector store refuses an object for what it holds",
+        "the detail is the store's answer: mend its schema (`streamscout up` says what differs), and replay",
+    )
+    TOO_MANY_ATTEMPTS = (
+        "too_many_attempts",
+        "tried as often as allowed, and a server refused it each time",
+        "find out why the server named in the detail refused; when it answers again, replay, slowly (--rate)",
+    )
 
 
 @dataclass(frozen=True, slots=True)

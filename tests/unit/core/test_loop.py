@@ -348,7 +348,7 @@ async def test_an_event_that_is_wrong_there_too_is_dead() -> None:
         ("streamscout.origin.topic", b"posts"),
         ("streamscout.origin.partition", b"2"),
         ("streamscout.origin.offset", b"77"),
-        ("streamscout.dead.id", b"the-first-id"),
+        ("streamscout.dead.id", b"0a3f3f6e-52b5-5e0e-9a53-6f1d0c1f2b77"),
     )
     world.broker.append("embedder.rekeyed", source.key, source.value, headers, origin[1])
     async with world.running():
@@ -357,7 +357,7 @@ async def test_an_event_that_is_wrong_there_too_is_dead() -> None:
     dead = dict(world.dead()[0].headers)
     assert dead["__connect.errors.exception.class.name"] == b"key_mismatch"
     assert (dead["__connect.errors.topic"], dead["__connect.errors.offset"]) == (b"posts", b"77")
-    assert dead["streamscout.dead.id"] == b"the-first-id"
+    assert dead["streamscout.dead.id"] == b"0a3f3f6e-52b5-5e0e-9a53-6f1d0c1f2b77"
 
 
 async def test_the_drain_finishes_what_is_in_flight_and_commits_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,13 @@ from prometheus_client import REGISTRY
 from workers import metrics
 from workers.__main__ import build_app
 from workers.config import REPOSITORY, Settings
+from workers.core.dead_letters import dead_letter
 from workers.domain.reasons import Reason
+from workers.wire import letters
+from workers.wire.records import Dead, InRecord, Position
 
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text()
+DEAD_LETTERS = (REPOSITORY / "docs" / "dead-letters.md").read_text()
 README = (REPOSITORY / "README.md").read_text()
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 DOCUMENTS = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
@@ -54,10 +59,28 @@ def test_every_metric_is_documented() -> None:
         assert f"| `{name}` |" in OPERATIONS
 
 
-def test_every_reason_of_a_dead_letter_is_documented() -> None:
-    """The closed list, with its meanings."""
+def test_every_reason_of_a_dead_letter_is_documented_with_what_to_do() -> None:
+    """The closed list as docs/dead-letters.md shows it is the one of the code: each code, its meaning, the advice."""
+    section = DEAD_LETTERS.split("## Reasons")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{reason.value}` | {reason.meaning} | {reason.what_to_do} |" for reason in Reason]
+
+
+def test_every_reason_has_its_own_meaning_and_says_what_to_do() -> None:
+    """Nobody adds a code without them; each piece of advice ends in a replay or in a drop."""
+    assert len({reason.meaning for reason in Reason}) == len(Reason)
     for reason in Reason:
-        assert f"| `{reason.value}` | {reason.meaning} |" in OPERATIONS
+        assert re.search(r"\breplay\b|\bdrop\b", reason.what_to_do), reason
+
+
+def test_every_header_of_a_dead_letter_is_documented() -> None:
+    """Those that a worker writes, and the one of a replay."""
+    record = InRecord(Position("posts", 0, 0, "id"), b"k", b"v", (), 0)
+    letter = dead_letter(record, Dead(Reason.MEDIA_GONE, "gone"), "embedder.dead", "embedder", 0, datetime.now(UTC))
+    section = DEAD_LETTERS.split("## Headers")[1].split("\n## ")[0]
+    rows = [re.findall(r"`([^`]+)`", line.split("|")[1]) for line in section.splitlines() if line.startswith("| `")]
+    shown = {name if "." in name.lstrip(".") else row[0].rpartition(".")[0] + name for row in rows for name in row}
+    assert shown == {name for name, _ in letter.headers} | {letters.REPLAYS}
 
 
 def test_every_make_target_that_a_document_names_exists() -> None:
