@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from workers.containment.dead_letters import ID, REASON
 from workers.domain.events import CreatorUpdated, Event, FeedbackSignalled
 from workers.domain.ids import dead_letter_id
 from workers.domain.reasons import InvalidEvent
 from workers.domain.stored import StoredObject
 from workers.verify.lines import dead_values, object_values, signal_values, unreadable_values, update_values
 from workers.wire.cloudevents import Wire
+from workers.wire.letters import ID, REASON
 from workers.wire.records import InRecord
 
 OBJECT_KINDS = {"bio": "Bio", "creator": "Creator", "facet": "Facet", "post": "Post", "visual": "Visual"}

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from workers import metrics
 from workers.__main__ import build_app
 from workers.config import REPOSITORY, Settings
-from workers.core.dead_letters import dead_letter
+from workers.containment.dead_letters import dead_letter
 from workers.domain.reasons import Reason
 from workers.wire import letters
 from workers.wire.records import Dead, InRecord, Position

@@ -11,7 +11,6 @@ from uuid import UUID
 import numpy as np
 
 from tests.unit.indexer.events import updated
-from workers.containment.dead_letters import ID, REASON
 from workers.domain.events import FeedbackSignalled
 from workers.domain.events.signals import Statistics
 from workers.domain.ids import dead_letter_id
@@ -20,6 +19,7 @@ from workers.domain.vectors import from_bytes
 from workers.verify.dump import KINDS, DeadLetter, State, dead_letter_of
 from workers.verify.lines import line, object_values
 from workers.wire.cloudevents import JsonCodec, Wire
+from workers.wire.letters import ID, REASON
 from workers.wire.records import InRecord, Position
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.dead_letters import dead_letter
+from workers.containment.dead_letters import dead_letter
 from workers.domain.ids import dead_letter_id
 from workers.domain.reasons import Reason
 from workers.wire.letters import CONNECT, ID, ORIGIN, OWN, connect_headers, origin_headers, read_letter
