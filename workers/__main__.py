@@ -11,19 +11,35 @@ from typing import Annotated
 
 import typer
 
-from workers.config import SettingsError, load_settings
+from workers.config import Settings, SettingsError, load_settings
 from workers.wire.records import Unavailable
 
 WORKERS = ("embedder", "creators", "indexer", "outcomes", "match")
 USAGE, UNREACHABLE = 2, 3
 
 
-def run(worker: Annotated[str, typer.Argument(help=f"One of {', '.join(WORKERS)}")]) -> None:
+def run(
+    worker: Annotated[str, typer.Argument(help=f"One of {', '.join(WORKERS)}")],
+    supervise: Annotated[bool, typer.Option("--supervise", help="Start it again when it ends by a law.")] = False,
+) -> None:
     """Run one worker until SIGTERM."""
     if worker not in WORKERS:
         typer.echo(f"no worker is called {worker!r}; there are: {', '.join(WORKERS)}", err=True)
         raise typer.Exit(USAGE)
-    raise typer.Exit(import_module(f"workers.{worker}.main").run(load_settings()))
+    settings = load_settings()
+    if supervise:
+        raise typer.Exit(supervised(worker, settings))
+    raise typer.Exit(import_module(f"workers.{worker}.main").run(settings))
+
+
+def supervised(worker: str, settings: Settings) -> int:
+    """Run one worker as a child that is started again whatever ends it; its exit code once it is told to stop."""
+    from workers.process.logs import configure_logging
+    from workers.process.supervision import Supervisor
+
+    configure_logging(settings)
+    command = [sys.executable, "-m", "workers", "run", worker]
+    return Supervisor(worker, command, settings.retry_seconds, settings.retry_max_seconds).run()
 
 
 def build_app() -> typer.Typer:
