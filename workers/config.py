@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     shutdown_seconds: float = Field(20.0, gt=0, description="Deadline shared by revocation and shutdown")
     retry_seconds: float = Field(1.0, gt=0, description="First pause after a busy or absent server")
     retry_max_seconds: float = Field(15.0, gt=0, description="Longest pause after a busy or absent server")
+    retry_topic_seconds: float = Field(
+        5.0, gt=0, description="Wait for a stranger's host from which an event goes through the retry topic"
+    )
 
     # Media: the embedder and the match API.
     media_root: Directory | None = Field(None, description="The one directory from which file URLs may be read")

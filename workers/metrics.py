@@ -14,7 +14,8 @@ _FRESH = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10
 
 _ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
-# Events dealt with, by worker and verdict (done, later, dead, misplaced: forwarded to their own key and partition).
+# Events dealt with, by worker and verdict (done, later, dead, delayed: written to the
+# retry topic, misplaced: forwarded to their own key and partition).
 EVENTS = Counter("streamscout_events", "Events by verdict", ["worker", "verdict"])
 # Dead letters by worker and reason, a code of the closed list.
 DEAD_LETTERS = Counter("streamscout_dead_letters", "Dead letters by reason", ["worker", "reason"])

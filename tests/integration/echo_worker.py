@@ -1,6 +1,7 @@
 """A worker process with the real loop and the real Kafka whose handler stores to a file: for tests of the loop alone.
 
-``python -m tests.integration.echo_worker``; settings come from the environment as for any worker.
+``python -m tests.integration.echo_worker``; settings come from the environment as for any worker. What a post is called
+decides what becomes of it: see ``Echo``.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ from workers.domain.events import PostRemoved
 from workers.domain.topics import topic_name
 from workers.process.running import run_worker
 from workers.wire.cloudevents import JsonCodec, Wire
-from workers.wire.records import Done, Item, OutRecord, Verdict
+from workers.wire.records import Dead, Done, Item, Later, OutRecord, Verdict
+
+SLOW_SECONDS = 6.0
 
 
 class Echo:
-    """Appends each post to ``stored`` (the store) and writes it to ``embeddings`` (the output), in that order."""
+    """Appends each post to ``stored`` (the store) and writes it to ``embeddings`` (the output), in that order.
+
+    ``slow…`` waits for a host of its own first, ``dead…`` cannot be used.
+    """
 
     def __init__(self, settings: Settings, lease: Lease) -> None:
         self._lease = lease
@@ -33,9 +39,19 @@ class Echo:
     async def handle(self, batch: Sequence[Item[PostRemoved]]) -> Sequence[Verdict]:
         await asyncio.sleep(0.01)
         self._lease.check()
+        verdicts = [self._verdict(item) for item in batch]
         with self._stored.open("a") as store:
-            store.writelines(f"{item.event.post_id}\n" for item in batch)
-        return [Done((OutRecord(self._output, b"key", item.event.post_id.encode()),)) for item in batch]
+            done = zip(batch, verdicts, strict=True)
+            store.writelines(f"{item.event.post_id}\n" for item, verdict in done if isinstance(verdict, Done))
+        return verdicts
+
+    def _verdict(self, item: Item[PostRemoved]) -> Verdict:
+        post = item.event.post_id
+        if post.startswith("slow") and not item.refusals:
+            return Later(SLOW_SECONDS, "a slow host", elsewhere=True)
+        if post.startswith("dead"):
+            return Dead("media_gone", post)
+        return Done((OutRecord(self._output, b"key", post.encode()),))
 
 
 @asynccontextmanager

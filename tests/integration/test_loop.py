@@ -96,6 +96,13 @@ class Posts:
         for future in futures:
             future.result(20)
 
+    def name(self, *names: str, creator: str = "c1") -> None:
+        """Publish removals of posts called so, of one creator: see ``Echo`` for what becomes of them."""
+        for name in names:
+            self.published.append(name)
+            event = PostRemoved(post_id=name, creator_id=creator, revision=1)
+            self._producer.send(self._wire.record("posts", event, id=name, time=WHEN)).result(20)
+
     def send(self, key: bytes, value: bytes, partition: int | None = None) -> None:
         """Write a raw record to ``posts``."""
         headers = (("ce_type", PostRemoved.type_name().encode()),)
@@ -242,3 +249,15 @@ def test_a_worker_without_kafka_says_so_at_start(settings: Settings, start: Call
         assert nowhere.ended(60) == 3
     finally:
         nowhere.close()
+
+
+def test_a_slow_host_of_one_post_holds_nobody(posts: Posts, start: Callable[[], Worker]) -> None:
+    """Its partition is done and committed while it waits on the retry topic; when it is due it is done as well."""
+    posts.name("p1", "slow1", "p2", "p3")
+    start()
+    eventually(lambda: posts.uncommitted() == 0, 30)
+    assert posts.stored() == posts.written() == Counter(["p1", "p2", "p3"])
+    ((key, _),) = posts.read("embedder.retry")
+    assert key == b"c1"
+    eventually(lambda: posts.written()["slow1"] == 1, 30)
+    assert posts.stored() == posts.written() == Counter(posts.published)

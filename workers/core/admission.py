@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
+from dataclasses import replace
 from typing import Any
 
 from workers.containment.dead_letters import rekeyed
+from workers.containment.retry import Retry
 from workers.core.batch import Partition, Waiting
+from workers.core.clock import Clock
 from workers.domain.events import Event
 from workers.domain.partitioning import partition_of
 from workers.domain.reasons import Reason
 from workers.wire.cloudevents import Wire
 from workers.wire.records import Dead, Done, InRecord, InvalidEvent, Item
+
+
+class Misplaced(Done):
+    """Forwarded to where it belongs; not handled here."""
 
 
 class Admission:
@@ -23,23 +30,28 @@ class Admission:
         accepted: Collection[type[Event]],
         partitions: Callable[[str], int],
         again: str,
+        retry: Retry,
+        clock: Clock,
         serial_key: Callable[[Item[Any]], Hashable] | None,
         tombstones: bool,
     ) -> None:
         self._wire, self._accepted, self._partitions, self._again = wire, accepted, partitions, again
         self._serial_key, self._tombstones = serial_key, tombstones
+        self._retry, self._clock = retry, clock
         self._sequence = 0
 
-    def admit(self, partition: Partition, record: InRecord, now: float) -> Waiting:
+    def admit(self, partition: Partition, record: InRecord) -> Waiting:
         """Dead if it is no event, forwarded if it lies where it does not belong. May raise Unavailable."""
-        item: Item[Any] = Item(None, record)
+        now = self._clock.monotonic()
+        refusals, wait = self._retry.carried(record, self._clock.now())
+        item: Item[Any] = Item(None, record, refusals, refusals)
         verdict: Done | Dead | None
         key: Hashable = record.key or partition.name
         try:
             if record.key is not None and self._tombstones and self._wire.is_tombstone(record):
                 verdict = self._misplaced(record.key, record)
             else:
-                item = Item(self._wire.event(record, self._accepted), record)
+                item = replace(item, event=self._wire.event(record, self._accepted))
                 verdict = self._misplaced(item.event.key().encode(), record)
         except InvalidEvent as error:
             verdict = Dead(error.reason, error.detail)
@@ -47,7 +59,7 @@ class Admission:
             key = self._serial_key(item)
         partition.offsets.read(record.position.offset)
         self._sequence += 1
-        return Waiting(item, partition, self._sequence, now, key, verdict)
+        return Waiting(item, partition, self._sequence, now, key, verdict, after=now + wait)
 
     def _misplaced(self, key: bytes, record: InRecord) -> Done | Dead | None:
         """What belongs under another key or on another partition goes round once, and is dead if wrong there too."""
@@ -56,6 +68,6 @@ class Admission:
         if record.key == key and belongs == position.partition:
             return None
         if position.topic != self._again:
-            return Done((rekeyed(record, self._again, key),))
+            return Misplaced((rekeyed(record, self._again, key),))
         name = key.decode("utf-8", "replace")
         return Dead(Reason.KEY_MISMATCH, f"{name!r} belongs on partition {belongs} under its own key")

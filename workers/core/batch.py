@@ -23,7 +23,10 @@ class Partition:
 
 @dataclass(slots=True)
 class Waiting:
-    """An item in memory. ``verdict`` is known where the handler has nothing to say: undecodable, or on a wrong key."""
+    """An item in memory. ``verdict`` is known where the handler has nothing to say: undecodable, or on a wrong key.
+
+    Until ``after`` it waits by itself: not yet due, or for a resource of its own.
+    """
 
     item: Item[Any]
     partition: Partition
@@ -31,13 +34,18 @@ class Waiting:
     arrived: float
     key: Hashable
     verdict: Done | Dead | None = None
+    after: float = 0.0
+
+    def opens(self) -> float:
+        """When it may be taken: once its partition and itself have waited."""
+        return max(self.partition.blocked_until, self.after)
 
 
 class Queue:
     """Items in the order of arrival. Of one ``key``, none is taken while an earlier one waits or is in flight.
 
-    With ``exclusive``, items of one key never share a batch either. Items of a blocked partition wait and count for
-    nothing, so that one slow partition holds no other.
+    With ``exclusive``, items of one key never share a batch either. Items that wait, or whose partition does, count for
+    nothing, so that one slow partition, or one slow host, holds no other.
     """
 
     def __init__(self, size: int, seconds: float, exclusive: bool) -> None:
@@ -50,8 +58,12 @@ class Queue:
         self._waiting = sorted([*self._waiting, *(w for w in items if w.partition.ours)], key=lambda w: w.sequence)
 
     def ready(self, now: float) -> int:
-        """How many items are not held by a blocked partition."""
-        return sum(waiting.partition.blocked_until <= now for waiting in self._waiting)
+        """How many items wait for nothing but their turn."""
+        return sum(waiting.opens() <= now for waiting in self._waiting)
+
+    def held(self, now: float) -> list[Waiting]:
+        """The items that wait by themselves."""
+        return [waiting for waiting in self._waiting if waiting.after > now]
 
     def take(self, now: float) -> list[Waiting]:
         """The next batch: full, or its first item has waited long enough; else nothing."""
@@ -60,7 +72,7 @@ class Queue:
         for waiting in self._waiting:
             if len(batch) == self._size:
                 break
-            if waiting.partition.blocked_until <= now and waiting.key not in keys:
+            if waiting.opens() <= now and waiting.key not in keys:
                 batch.append(waiting)
             if self._exclusive or not batch or batch[-1] is not waiting:
                 keys.add(waiting.key)
@@ -86,7 +98,7 @@ class Queue:
     def due(self, now: float) -> float | None:
         """Seconds until the next item is due, if any waits: its batch closes or its partition opens."""
         free = (w for w in self._waiting if w.key not in self._in_flight)
-        return min((max(w.arrived + self._seconds, w.partition.blocked_until) - now for w in free), default=None)
+        return min((max(w.arrived + self._seconds, w.opens()) - now for w in free), default=None)
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -17,8 +17,9 @@ import structlog
 from workers import metrics
 from workers.config import Settings
 from workers.containment.dead_letters import dead_letter
-from workers.core.admission import Admission
-from workers.core.batch import Queue, Waiting
+from workers.containment.retry import Delayed, Retry
+from workers.core.admission import Admission, Misplaced
+from workers.core.batch import Partition, Queue, Waiting
 from workers.core.clock import Clock, SystemClock
 from workers.core.fetch import Fetcher
 from workers.core.lease import Lease, LeaseExpired
@@ -52,7 +53,7 @@ class DeadlinePassed(Exception):
 
 
 class Loop(Generic[EventT]):
-    """Reads ``topics`` and ``<worker>.rekeyed`` (names without namespace) as group ``worker`` and drives ``handler``.
+    """Reads ``topics``, ``<worker>.rekeyed`` and ``<worker>.retry`` (names without namespace) as group ``worker``.
 
     ``serial_key``: items for which it is equal never share a batch, nor are two of them in flight; without it items
     of one Kafka key share a batch in order, but are never in flight in two. With ``tombstones`` a record without
@@ -77,9 +78,13 @@ class Loop(Generic[EventT]):
     ) -> None:
         self._worker, self._settings, self._clock = worker, settings, clock or SystemClock()
         self._consumer, self._producer, self._handler, self._lease = consumer, producer, handler, lease
-        self._dead, again = (topic_name(settings.namespace, f"{worker}.{kind}") for kind in ("dead", "rekeyed"))
-        self._topics = [*(topic_name(settings.namespace, topic) for topic in topics), again]
-        self._admission = Admission(wire, accepted, consumer.partitions, again, serial_key, tombstones)
+        own = (topic_name(settings.namespace, f"{worker}.{kind}") for kind in ("dead", "rekeyed", "retry"))
+        self._dead, again, retry = own
+        self._topics = [*(topic_name(settings.namespace, topic) for topic in topics), again, retry]
+        self._retry = Retry(settings, retry)
+        self._admission = Admission(
+            wire, accepted, consumer.partitions, again, self._retry, self._clock, serial_key, tombstones
+        )
         self._queue = Queue(settings.batch_size, settings.batch_seconds, exclusive=serial_key is not None)
         self._room = max(settings.batch_size, settings.queue_size // 2)
         self._in_flight: dict[asyncio.Task[None], list[Waiting]] = {}
@@ -126,7 +131,7 @@ class Loop(Generic[EventT]):
             partition, record = self._fetcher.records[0]
             try:
                 if partition.ours:
-                    arrived.append(self._admission.admit(partition, record, now))
+                    arrived.append(self._admission.admit(partition, record))
             except Unavailable as error:
                 log.warning("cannot decode yet", reason=str(error))
                 self._decode_after = now + self._settings.retry_seconds
@@ -140,7 +145,8 @@ class Loop(Generic[EventT]):
         now = self._clock.monotonic()
         while self._free() and (batch := self._queue.take(now)):
             self._in_flight[asyncio.create_task(self._run_batch(batch))] = batch
-        self._fetcher.blocked = {p.name for p in self._fetcher.partitions.values() if p.blocked_until > now}
+        early = {w.partition.name for w in self._queue.held(now) if w.partition.name[0] == self._retry.topic}
+        self._fetcher.blocked = {p.name for p in self._blocked(now)} | early
         if now >= self._observe_after:
             self._observe_after = now + 1.0
             self._observe()
@@ -182,9 +188,16 @@ class Loop(Generic[EventT]):
         for waiting in batch:
             verdict = held.get(waiting.key, waiting.verdict or next(answers))
             if isinstance(verdict, Later):
+                verdict = self._retry.moved(waiting.item, verdict, self._crowded(), self._clock.now()) or verdict
+            if isinstance(verdict, Later):
                 held[waiting.key] = verdict
             verdicts.append(verdict)
         return verdicts
+
+    def _crowded(self) -> bool:
+        """Whether half of what fits into memory waits for hosts of its own; what is due later is not of that."""
+        held = self._queue.held(self._clock.monotonic())
+        return sum(w.partition.name[0] != self._retry.topic for w in held) >= self._room // 2
 
     async def _ask(self, items: list[Item[EventT]]) -> Sequence[Verdict]:
         self._lease.check()
@@ -227,11 +240,14 @@ class Loop(Generic[EventT]):
         self._queue.put(w for w, verdict in zip(batch, verdicts, strict=True) if isinstance(verdict, Later))
 
     def _postpone(self, waiting: Waiting, verdict: Later, now: float) -> None:
-        backoff = self._settings.retry_seconds * 2.0 ** min(waiting.item.attempts, 30)
-        until = now + max(verdict.seconds, min(backoff, self._settings.retry_max_seconds))
-        waiting.item = replace(waiting.item, attempts=waiting.item.attempts + 1)
-        partition = waiting.partition
-        if until > partition.blocked_until:
+        """The item alone, or its whole partition, waits in memory."""
+        item, partition = waiting.item, waiting.partition
+        until = now + self._retry.seconds(item, verdict)
+        refusals = item.refusals + (verdict.elsewhere and verdict.counted)
+        waiting.item = replace(item, attempts=item.attempts + 1, refusals=refusals)
+        if verdict.elsewhere:
+            waiting.after = until
+        elif until > partition.blocked_until:
             partition.blocked_until, partition.reason = until, verdict.reason
 
     # Ending and losing partitions.
@@ -277,22 +293,23 @@ class Loop(Generic[EventT]):
         now = self._clock.monotonic()
         still = now - min(self._fetcher.polled_at, self._moved_at)
         ended = self._stopping.is_set() or self._fetcher.ended.done()
-        blocked = [p for p in self._fetcher.partitions.values() if p.blocked_until > now]
-        detail = {f"{topic}/{number} waits": p.reason for p in blocked for topic, number in [p.name]}
+        detail = {f"{topic}/{number} waits": p.reason for p in self._blocked(now) for topic, number in [p.name]}
         return Health(still < STALLED_SECONDS, self._fetcher.joined and not ended, detail)
 
+    def _blocked(self, now: float) -> list[Partition]:
+        return [partition for partition in self._fetcher.partitions.values() if partition.blocked_until > now]
+
     def _count(self, waiting: Waiting, verdict: Verdict) -> None:
-        misplaced = isinstance(verdict, Done) and verdict is waiting.verdict
-        metrics.EVENTS.labels(self._worker, "misplaced" if misplaced else type(verdict).__name__.lower()).inc()
+        metrics.EVENTS.labels(self._worker, type(verdict).__name__.lower()).inc()
         if isinstance(verdict, Dead):
             metrics.DEAD_LETTERS.labels(self._worker, verdict.reason).inc()
-        elif isinstance(verdict, Done) and not misplaced:
+        elif isinstance(verdict, Done) and not isinstance(verdict, Misplaced | Delayed):
             age = self._clock.now().timestamp() - int(source_time(waiting.item.record)) / 1000
             metrics.FRESHNESS_SECONDS.labels(self._worker).observe(max(0.0, age))
 
     def _observe(self) -> None:
         metrics.QUEUE_ITEMS.labels(self._worker).set(len(self._queue) + len(self._fetcher.records))
-        metrics.PAUSED_PARTITIONS.labels(self._worker).set(len(self._fetcher.blocked))
+        metrics.PAUSED_PARTITIONS.labels(self._worker).set(len(self._blocked(self._clock.monotonic())))
         for name, partition in self._fetcher.partitions.items():
             if (lag := self._consumer.lag(name, partition.offsets.committable)) is not None:
                 metrics.LAG.labels(self._worker, *name).set(lag)

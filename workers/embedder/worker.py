@@ -80,15 +80,19 @@ class Embedder:
         except InvalidMedia as error:
             task.verdict = Dead(error.reason, error.detail)
         except MediaUnavailable as error:
-            task.verdict = self._again(task.progress, str(error))
+            task.verdict = self._again(task, str(error))
 
-    def _again(self, progress: Progress, detail: str) -> Verdict:
-        """A few times, ever later; then no more: a host that never answers must not hold its partition for ever."""
-        progress.attempts += 1
+    def _again(self, task: Task, detail: str) -> Verdict:
+        """A few times, ever later; then no more: a host that never answers must not be asked for ever.
+
+        The post waits for its own host alone: it holds no other.
+        """
+        progress = task.progress
+        progress.attempts = max(progress.attempts, task.item.refusals) + 1
         if progress.attempts >= self._settings.media_attempts:
             return Dead(Reason.TOO_MANY_ATTEMPTS, f"{detail} ({progress.attempts} attempts)")
         seconds = self._settings.retry_seconds * 2 ** (progress.attempts - 1)
-        return Later(min(seconds, self._settings.retry_max_seconds), detail)
+        return Later(min(seconds, self._settings.retry_max_seconds), detail, elsewhere=True)
 
     async def _encode_pictures(self, tasks: Sequence[Task]) -> None:
         """Every picture once, those too whose post waits for another one."""

@@ -56,11 +56,16 @@ class OutRecord:
 
 @dataclass(frozen=True, slots=True)
 class Item(Generic[EventT]):
-    """A decoded event and the record it came from; ``attempts`` counts how often it was answered ``Later``."""
+    """A decoded event and the record it came from.
+
+    ``attempts`` counts how often it was answered ``Later``; ``refusals``, how often by what is its own (``elsewhere``),
+    in other processes too.
+    """
 
     event: EventT
     record: InRecord
     attempts: int = 0
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +77,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Not now: a server is busy or gone. The partition is paused and the item comes again after ``seconds``."""
+    """Not now. A server of ours is busy or gone: the partition is paused and the item comes again after ``seconds``.
+
+    With ``elsewhere`` it is a resource of this item alone, such as the host of its picture: the item waits and holds no
+    other. ``counted`` is False where that resource was not even asked this time.
+    """
 
     seconds: float
     reason: str
+    elsewhere: bool = False
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

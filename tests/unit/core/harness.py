@@ -21,6 +21,7 @@ from workers.wire.cloudevents import JsonCodec, Wire
 from workers.wire.records import Done, InRecord, Item, OutRecord, Verdict
 
 PARTITIONS = 4
+OWN = ("embedder.dead", "embedder.rekeyed", "embedder.retry")
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 WIRE = Wire(JsonCodec(), "/test", "")
 Answer = Callable[[Item[PostRemoved]], Verdict]
@@ -83,9 +84,7 @@ class World:
     """Topics ``posts``, ``profiles``, ``embeddings`` and the worker's own, on a broker in memory."""
 
     def __init__(self, clock: Clock | None = None, **settings: Any) -> None:
-        self.broker = FakeBroker(
-            dict.fromkeys(("posts", "profiles", "embeddings", "embedder.dead", "embedder.rekeyed"), PARTITIONS)
-        )
+        self.broker = FakeBroker(dict.fromkeys(("posts", "profiles", "embeddings", *OWN), PARTITIONS))
         self.producer = FakeProducer(self.broker)
         self.handler = Handler()
         self.clock = clock or SystemClock()

@@ -69,6 +69,14 @@ def test_a_worker_that_consumes_has_a_topic_for_what_it_could_not_do(worker: str
         assert topics[name].writers == (worker,)
 
 
+@pytest.mark.parametrize("worker", ["embedder", "indexer"])
+def test_what_waits_for_long_keeps_its_partition(worker: str) -> None:
+    """A retry topic is like its worker's sources, and only that worker writes and reads it."""
+    retry = listed()[f"{worker}.retry"]
+    assert (retry.partitions, retry.max_message_bytes) == (listed()["posts"].partitions, COPY)
+    assert retry.writers == retry.readers == (worker,)
+
+
 @pytest.mark.parametrize("name", COMPACTED)
 def test_what_is_read_from_the_beginning_is_compacted(name: str) -> None:
     """A reader that starts later must still find the last event of every key."""
