@@ -44,6 +44,7 @@ def supervised(worker: str, settings: Settings) -> int:
 
 def build_app() -> typer.Typer:
     """The command line with each room's commands on it."""
+    from workers.dead_letters.cli import dead_app
     from workers.demo import cli as demo
     from workers.match import cli as match
     from workers.match.keys_cli import keys_app
@@ -71,6 +72,7 @@ def build_app() -> typer.Typer:
     )
     for command in commands:
         app.command()(command)
+    app.add_typer(dead_app, name="dead", help="List, show, replay and drop dead letters.")
     app.add_typer(keys_app, name="keys", help="Who may use the API: make, list and revoke keys.")
     app.add_typer(model_app, name="model", help="Build, list and check models.")
     app.add_typer(state_app, name="state", help="Look at what is stored.")

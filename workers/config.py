@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     )
     prior_strength: float = Field(5000.0, gt=0, description="Weight of the constant prior, in impressions")
 
+    # Dead letters: the command line.
+    dead_replays: int = Field(3, ge=1, description="Replays of one dead letter before it takes --force")
+
     # Every process.
     api_host: str = Field("127.0.0.1", description="Address of the match API")
     api_port: int = Field(0, ge=0, le=65535, description="Port of the match API; 0 takes a free one")

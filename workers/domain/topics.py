@@ -1,7 +1,8 @@
 """The one list of topics, ``schemas/topics.yaml``, as typed values.
 
 A topic has one writer among our workers; ``scrapers`` and ``trackers`` stand for the outside world, whose events the
-API takes in for them.
+API takes in for them. Beside its writer an operator may put back what could not be used: a replay is a copy of what the
+first writer said, never new words, and ``replayed_by`` says that a topic takes it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 OUTSIDE: Final = frozenset({"scrapers", "trackers"})
+REPLAYER: Final = "dead-letters"
+DEAD: Final = ".dead"
 _DAY_MS: Final = 86_400_000
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]{0,80}$")]
 
@@ -32,6 +35,7 @@ class Topic(BaseModel):
     max_message_bytes: int = Field(ge=1024)
     writers: tuple[str, ...] = Field(min_length=1)
     readers: tuple[str, ...]
+    replayed_by: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _kept_one_way(self) -> Self:
@@ -63,7 +67,12 @@ def topic_name(namespace: str, name: str) -> str:
 def load_topics(path: Path) -> tuple[Topic, ...]:
     """The topics of a YAML file, in its order. Raises ValueError naming what is wrong with it."""
     listed = _TopicList.model_validate(yaml.safe_load(path.read_text()))
-    problems = [*_named_twice(listed.topics), *_written_by_many(listed.topics), *_unequal(listed)]
+    problems = [
+        *_named_twice(listed.topics),
+        *_written_by_many(listed.topics),
+        *_unequal(listed),
+        *_misreplayed(listed.topics),
+    ]
     if problems:
         raise ValueError(f"{path}: {'; '.join(problems)}")
     return listed.topics
@@ -86,4 +95,17 @@ def _unequal(listed: _TopicList) -> list[str]:
         counts = {name: partitions.get(name) for name in group}
         if len(set(counts.values())) != 1:
             problems.append(f"these must have equal partitions: {counts}")
+    return problems
+
+
+def _misreplayed(topics: Iterable[Topic]) -> list[str]:
+    """Replays go, by the one tool, into each topic that a worker with dead letters reads from others; nowhere else."""
+    buried = {topic.name.removesuffix(DEAD) for topic in topics if topic.name.endswith(DEAD)}
+    problems = []
+    for topic in topics:
+        others = buried.intersection(topic.readers).difference(topic.writers)
+        letters = topic.name.endswith(DEAD) or REPLAYER in topic.writers
+        wanted = (REPLAYER,) if others and not letters else ()
+        if topic.replayed_by != wanted:
+            problems.append(f"{topic.name} is replayed by {list(topic.replayed_by)}, should be by {list(wanted)}")
     return problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import yaml
 from pydantic import ValidationError
 
 from workers.config import REPOSITORY
-from workers.domain.topics import OUTSIDE, Topic, load_topics, topic_name
+from workers.domain.topics import DEAD, OUTSIDE, REPLAYER, Topic, load_topics, topic_name
 from workers.stack.topics import differences
 
 FILE = REPOSITORY / "schemas" / "topics.yaml"
 SOURCES = ("posts", "posts.backfill", "profiles")
 OUTCOMES = ("matches", "decisions", "outcomes")
-COMPACTED = ("erasures", "brands", "creators", "signals", "priors", "rerank.models")
+COMPACTED = ("erasures", "brands", "creators", "signals", "priors", "rerank.models", "dead.resolutions")
 OF_THE_DESIGN = {*SOURCES, *OUTCOMES, *COMPACTED, "embeddings", "training.examples"}
 SOURCE, COPY = 1024**2, 2 * 1024**2
 
@@ -81,6 +82,34 @@ def test_what_waits_for_long_keeps_its_partition(worker: str) -> None:
 def test_what_is_read_from_the_beginning_is_compacted(name: str) -> None:
     """A reader that starts later must still find the last event of every key."""
     assert listed()[name].config["cleanup.policy"] == "compact"
+
+
+def test_what_a_worker_with_dead_letters_reads_from_others_takes_replays() -> None:
+    """So every dead letter has a way back; and no topic of a worker's own takes any."""
+    for topic in listed().values():
+        read = {name.removesuffix(DEAD) for name in listed() if name.endswith(DEAD)} & set(topic.readers)
+        from_others = read - set(topic.writers) and not topic.name.startswith("dead.") and not topic.name.endswith(DEAD)
+        assert topic.replayed_by == ((REPLAYER,) if from_others else ())
+
+
+@pytest.mark.parametrize(
+    ("name", "replayed_by", "told"),
+    [
+        ("posts", [], "posts is replayed by [], should be by ['dead-letters']"),
+        ("posts", ["api"], "posts is replayed by ['api']"),
+        ("embedder.rekeyed", ["dead-letters"], "embedder.rekeyed is replayed by ['dead-letters'], should be by []"),
+    ],
+)
+def test_only_the_dead_letter_tool_replays_and_only_where_there_is_a_reader(
+    tmp_path: Path, name: str, replayed_by: list[str], told: str
+) -> None:
+    """A second writer under another name would be one all the same."""
+    loaded = yaml.safe_load(FILE.read_text())
+    next(topic for topic in loaded["topics"] if topic["name"] == name)["replayed_by"] = replayed_by
+    path = tmp_path / "topics.yaml"
+    path.write_text(yaml.safe_dump(loaded))
+    with pytest.raises(ValueError, match=re.escape(told)):
+        load_topics(path)
 
 
 def test_sources_take_a_mebibyte() -> None:

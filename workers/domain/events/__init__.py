@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workers.domain.events.creators import CreatorUpdated, Facet
+from workers.domain.events.dead_letters import DeadLetterResolved
 from workers.domain.events.embeddings import PostEmbedded, PostRetracted, ProfileEmbedded
 from workers.domain.events.envelope import Event, Record
 from workers.domain.events.matching import (
@@ -59,6 +60,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     CategoryObserved,
     TrainingExample,
     RerankerPromoted,
+    DeadLetterResolved,
 )
 EVENT_BY_TYPE: dict[str, type[Event]] = {event.type_name(): event for event in EVENT_TYPES}
 
@@ -78,6 +80,7 @@ __all__ = [
     "CreatorReinstated",
     "CreatorShortlisted",
     "CreatorUpdated",
+    "DeadLetterResolved",
     "Decision",
     "ErasureRecorded",
     "Event",
