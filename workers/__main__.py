@@ -51,7 +51,7 @@ def build_app() -> typer.Typer:
     from workers.model.cli import model_app
     from workers.publisher import cli as publisher
     from workers.stack import cli as stack
-    from workers.verify.cli import state_app
+    from workers.verify import cli as verify
 
     app = typer.Typer(
         name="streamscout",
@@ -69,13 +69,14 @@ def build_app() -> typer.Typer:
         match.search,
         match.match,
         match.creator,
+        verify.verify,
     )
     for command in commands:
         app.command()(command)
     app.add_typer(dead_app, name="dead", help="List, show, replay and drop dead letters.")
     app.add_typer(keys_app, name="keys", help="Who may use the API: make, list and revoke keys.")
     app.add_typer(model_app, name="model", help="Build, list and check models.")
-    app.add_typer(state_app, name="state", help="Look at what is stored.")
+    app.add_typer(verify.state_app, name="state", help="Look at what is stored.")
     return app
 
 

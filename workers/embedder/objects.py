@@ -15,6 +15,8 @@ from workers.domain.vectors import Array
 from workers.embedder.content import content_hash, event_hash
 from workers.embedder.plan import StoredPost, StoredVisual
 
+COPIED = ("creator_id", "revision", "url", "platform", "published_at", "model_version", "language")
+"""What ``_copies`` writes on a post and on each of its visuals."""
 MAX_MEDIA = 20
 """What ``PostPublished`` allows: positions of visuals are below it."""
 
@@ -83,6 +85,15 @@ def tombstone(event: PostRemoved, model_version: str) -> StoredObject:
             "model_version": model_version,
         },
     )
+
+
+def expected_visual(post: StoredObject, position: int) -> dict[str, PropertyValue]:
+    """What the visual at this position must say, as far as its stored post tells: all but the picture's own address."""
+    properties = post.properties
+    copies = {name: properties[name] for name in COPIED if name in properties}
+    hashes = cast("list[str]", properties.get("media_hashes", []))
+    named: dict[str, PropertyValue] = {"media_hash": hashes[position]} if position < len(hashes) else {}
+    return copies | named | {"post_id": properties["post_id"], "position": position, "timestamp_ms": 0}
 
 
 def visual_ids(post_id: str, positions: Sequence[int], model_version: str) -> list[UUID]:

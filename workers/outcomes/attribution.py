@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
-from workers.domain.events import Statistics
+from workers.domain.events import FeedbackSignalled, Statistics
 from workers.outcomes.facts import DECISIONS, Fact
 
 _SCALE = 1 << 32
@@ -69,6 +69,18 @@ class Pair:
         floats = {name: total / _SCALE for name, total in self.sums.items()}
         floats["value"] = self.sums["value"] / (_SCALE * 1_000_000)
         return Statistics(landmark=decay.landmark, half_life_days=decay.half_life_days, **floats)
+
+    def signal(self, brand_id: str, creator_id: str, decay: Decay) -> FeedbackSignalled | None:
+        """What is published of the pair; None where nothing counts."""
+        if not self.events:
+            return None
+        return FeedbackSignalled(
+            brand_id=brand_id,
+            creator_id=creator_id,
+            statistics=self.statistics(decay),
+            events=self.events,
+            last_at=datetime.fromtimestamp(self.last_ms / 1000, UTC),
+        )
 
 
 def fold(facts: Iterable[Fact], served: Callable[[str], bool], decay: Decay) -> Pair:

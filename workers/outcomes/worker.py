@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Protocol
 
 from workers.domain.events import (
@@ -164,18 +163,9 @@ class Outcomes:
 
     def _signal(self, item: Item[Event], key: PairKey, table: Table, contested: bool) -> OutRecord | None:
         """The pair's signal as it stands; nothing while nothing counts, a tombstone where a fact was taken away."""
-        pair = self._pair(key, table)
         brand, creator = key
-        if not pair.events:
-            return self._emit(item, brand, creator, None) if contested else None
-        signal = FeedbackSignalled(
-            brand_id=brand,
-            creator_id=creator,
-            statistics=pair.statistics(self._decay),
-            events=pair.events,
-            last_at=datetime.fromtimestamp(pair.last_ms / 1000, UTC),
-        )
-        return self._emit(item, brand, creator, signal)
+        signal = self._pair(key, table).signal(brand, creator, self._decay)
+        return self._emit(item, brand, creator, signal) if signal is not None or contested else None
 
     def _pair(self, key: PairKey, table: Table) -> Pair:
         pair = self._pairs.get(key)

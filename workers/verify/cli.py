@@ -1,6 +1,7 @@
-"""``streamscout state dump``: plain functions that the command line mounts.
+"""``streamscout state dump`` and ``verify``: plain functions that the command line mounts.
 
-Exit codes: 0 done, 2 a file that cannot be written, or a wrong setting, 3 a server, topic or collection is gone.
+Exit codes: 0 done, 1 a difference is found or left, 2 a file that cannot be written, or a wrong setting, 3 a server,
+topic or collection is gone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 
@@ -18,8 +20,9 @@ import typer
 
 from workers.config import load_settings
 from workers.verify.progress import Bar
+from workers.verify.report import show
 
-_USAGE = 2
+_FAILED, _USAGE = 1, 2
 _STDOUT: Final = Path("-")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -50,6 +53,24 @@ def dump_command(
     summary = {"file": str(file), "lines": sum(counts.values()), "kinds": counts}
     # On standard output the lines alone may stand.
     typer.echo(_shown(summary) if json_ else _sentence(summary), err=file == _STDOUT)
+
+
+def verify(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what is found, then look again.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds the workers have for what is in flight.", min=0, max=3600)] = 30,
+    json_: AsJson = False,
+) -> None:
+    """Compare all that is stored with what it must be. Exit 1 if anything is missing, extra, stale or drifted."""
+    from workers.verify.main import verify_state
+
+    settings = load_settings()
+    with Bar() as bar:
+        report = asyncio.run(verify_state(settings, repair, wait, bar.told))
+    if json_:
+        typer.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2))
+    else:
+        show(report)
+    raise typer.Exit(_FAILED if report.differences else 0)
 
 
 def _shown(summary: dict[str, Any]) -> str:

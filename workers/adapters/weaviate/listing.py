@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import weaviate
 
 from workers.adapters.weaviate.errors import StoreUnavailable, asked
 from workers.adapters.weaviate.names import collection_name
-from workers.adapters.weaviate.queries import stored_object
+from workers.adapters.weaviate.queries import WeaviateIndex, stored_object
 from workers.domain.stored import StoredObject
 
 PAGE = 500
@@ -26,16 +26,28 @@ class ObjectListing:
     ) -> None:
         self._client, self._namespace, self._model_version = client, namespace, model_version
         self._page = page
+        self._index = WeaviateIndex(client, namespace, model_version)
 
-    async def objects(self, collection: str) -> AsyncIterator[StoredObject]:
-        """Every object with its vectors, ids ascending; one page is held at a time.
+    async def count(self, collection: str) -> int:
+        """How many objects there are, about."""
+        return await self._index.count(collection)
+
+    async def objects(
+        self, collection: str, vectors: bool = True, properties: Sequence[str] | None = None
+    ) -> AsyncIterator[StoredObject]:
+        """Every object, ids ascending, with its vectors and all or these properties; one page is held at a time.
 
         No snapshot: what is written meanwhile may be among them or not, but no object comes twice.
         """
         query = self._client.collections.use(collection_name(self._namespace, collection, self._model_version)).query
         last = _BEFORE_ALL
         while True:
-            call = query.fetch_objects(limit=self._page, after=last, include_vector=True)
+            call = query.fetch_objects(
+                limit=self._page,
+                after=last,
+                include_vector=vectors,
+                return_properties=None if properties is None else list(properties),
+            )
             answer = await asked(call, f"the objects of {collection}", _PAGE_SECONDS)
             for found in answer.objects:
                 each = stored_object(found)

@@ -1,0 +1,61 @@
+"""How far consumer groups are, asked from outside by confluent-kafka's admin client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from workers.adapters.kafka import START_SECONDS, KafkaUnavailable, topic_facts
+from workers.config import Settings
+from workers.domain.topics import topic_name
+from workers.wire import records
+
+
+class GroupLags:
+    """``groups``: the topics that each group reads, all named without the namespace. Raises KafkaUnavailable."""
+
+    def __init__(self, settings: Settings, groups: Mapping[str, Sequence[str]]) -> None:
+        self._settings, self._groups = settings, groups
+        self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 3})
+        names = {self._full(topic) for topics in groups.values() for topic in topics}
+        self.partitions = {name: facts.partitions for name, facts in topic_facts(settings, sorted(names)).items()}
+
+    def measure(self) -> dict[tuple[str, str, int], tuple[int, int]]:
+        """By group (named without the namespace), full topic name and partition: records not committed, and the end."""
+        # Committed first: what a worker wrote before it committed is then among the ends.
+        commits = {group: self._committed(group) for group in self._groups}
+        places = [TopicPartition(name, number) for name, count in self.partitions.items() for number in range(count)]
+        begins, ends = self._offsets(places, OffsetSpec.earliest()), self._offsets(places, OffsetSpec.latest())
+        found = {}
+        for group, topics in self._groups.items():
+            for name in map(self._full, topics):
+                for number in range(self.partitions[name]):
+                    place = (name, number)
+                    # What was deleted before anybody read it is nobody's any more.
+                    done = max(commits[group].get(place, 0), begins[place])
+                    found[group, name, number] = (max(0, ends[place] - done), ends[place])
+        return found
+
+    def _full(self, name: str) -> str:
+        return topic_name(self._settings.namespace, name)
+
+    def _offsets(self, places: Sequence[TopicPartition], spec: Any) -> dict[records.TopicPartition, int]:
+        futures = self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=START_SECONDS)
+        return {(place.topic, place.partition): _answer(future).offset for place, future in futures.items()}
+
+    def _committed(self, group: str) -> dict[records.TopicPartition, int]:
+        asked = [ConsumerGroupTopicPartitions(self._full(group))]
+        (future,) = self._admin.list_consumer_group_offsets(asked, request_timeout=START_SECONDS).values()
+        found = _answer(future).topic_partitions or []
+        return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
+
+
+def _answer(future: Any) -> Any:
+    try:
+        return future.result(START_SECONDS + 1)
+    except (KafkaException, TimeoutError) as error:
+        reason = error.args[0].str() if isinstance(error, KafkaException) else "no answer"
+        raise KafkaUnavailable(f"offsets: {reason}") from error

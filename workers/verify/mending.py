@@ -1,0 +1,220 @@
+"""Carries a plan out: records for the owners to read, and what verify deletes or writes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from workers.creators.rows import POST, PostRow, ProfileRow, creator_prefix, post_key, profile_key
+from workers.domain.events import (
+    CreatorBooked,
+    CreatorOpened,
+    CreatorShortlisted,
+    Event,
+    Outcome,
+    PostPublished,
+    PostRemoved,
+    ProfileEmbedded,
+)
+from workers.domain.ids import post_object_id, signal_id
+from workers.domain.reasons import InvalidEvent
+from workers.domain.stored import Store, StoredObject
+from workers.embedder.events_out import Announced, record_of, stored_announced
+from workers.embedder.objects import MAX_MEDIA, read_post, stored_visual_ids, visual_ids
+from workers.embedder.plan import Rank, StoredPost, rank_of
+from workers.outcomes.facts import pair_prefix
+from workers.verify.folds import Served, pairs, signal_of
+from workers.verify.look import Rules, Topics
+from workers.verify.repair import Pair, Plan
+from workers.verify.spool import Spool
+from workers.wire.cloudevents import Wire
+from workers.wire.records import InRecord, OutRecord, Position, Producer
+
+ReadTopics = Callable[[Sequence[str]], Iterator[InRecord]]
+"""All records of some topics, named without the namespace."""
+_SOURCES, _OUTCOMES = ("posts", "posts.backfill"), ("outcomes", "decisions")
+_POSTS: tuple[type[Event], ...] = (PostPublished, PostRemoved)
+_TEACHES: tuple[type[Event], ...] = (CreatorOpened, CreatorShortlisted, CreatorBooked, Outcome)
+_SECONDS = 60.0
+_CHUNK = 200
+
+
+@dataclass(slots=True)
+class Mender:
+    """``mend`` returns how many of each thing were done. Raises Unavailable and ProduceFailed."""
+
+    store: Store
+    spool: Spool
+    wire: Wire
+    producer: Producer
+    read: ReadTopics
+    topics: Topics
+    rules: Rules
+    now: datetime
+    done: dict[str, int] = field(default_factory=dict)
+    _sent: list[Future[None]] = field(default_factory=list)
+
+    async def mend(self, plan: Plan) -> dict[str, int]:
+        """Do what the plan says; everything written is acknowledged on return."""
+        await self._publish_posts(plan)
+        for collection, ids in plan.delete.items():
+            await self.store.delete(collection, sorted(ids))
+            self._did(f"{collection} objects deleted", len(ids))
+        await self._announce(plan.rows)
+        await self._say_again(plan.creators)
+        self._signal_again(plan.pairs)
+        for topic, keys in plan.tombstones.items():
+            for key in sorted(keys):
+                self._send(self.wire.tombstone(topic, key), f"tombstones on {topic}")
+        self.producer.flush(_SECONDS)
+        for future in self._sent:
+            future.result(_SECONDS)
+        self._sent.clear()
+        return self.done
+
+    # Posts, from their own events.
+
+    async def _publish_posts(self, plan: Plan) -> None:
+        if not plan.posts:
+            return
+        sources = self._sources(plan.posts)
+        model = self.rules.fold.model_version
+        anew = sorted(plan.anew & sources.keys())
+        visuals = [id_ for post_id in anew for id_ in visual_ids(post_id, range(MAX_MEDIA), model)]
+        visuals += [id_ for id_, post_id in plan.visuals.items() if post_id in sources]
+        await self.store.delete("Visual", visuals)
+        await self.store.delete("Post", [post_object_id(post_id, model) for post_id in anew])
+        for post_id in sorted(sources):
+            self._send(sources[post_id], "posts published again")
+
+    def _sources(self, wanted: Mapping[str, str]) -> dict[str, OutRecord]:
+        """The event that stands of each post, as it lies on its topic; a removal that is gone is made from its row."""
+        best: dict[str, tuple[Rank, OutRecord]] = {}
+        creators = {creator_id.encode() for creator_id in wanted.values()}
+        for record in self.read(_SOURCES):
+            if record.key not in creators:
+                continue
+            try:
+                event = self.wire.read(record, _POSTS)
+            except InvalidEvent:
+                continue
+            assert isinstance(event, PostPublished | PostRemoved)
+            rank = rank_of(event)
+            if event.post_id in wanted and (event.post_id not in best or rank > best[event.post_id][0]):
+                best[event.post_id] = (rank, _copy(record))
+        found = {post_id: record for post_id, (_, record) in best.items()}
+        for post_id, creator_id in wanted.items():
+            row = self._post_row(creator_id, post_id)
+            if post_id not in found and row is not None and row.removed:
+                removal = PostRemoved(post_id=post_id, creator_id=creator_id, revision=row.revision)
+                found[post_id] = self.wire.record(
+                    "posts", removal, id=f"verify-{post_id}-{row.revision}", time=self.now
+                )
+        return found
+
+    # Announcements.
+
+    async def _announce(self, rows: Mapping[str, str]) -> None:
+        for post_ids in _chunks(sorted(rows)):
+            for post in (await self._stored(post_ids)).values():
+                if post.removed or post.whole():
+                    self._embedded(stored_announced(post, self.rules.fold.model_version))
+
+    async def _say_again(self, creators: Collection[str]) -> None:
+        """By what costs least: the profile, else any post that is whole. One that has neither stays as it is."""
+        for creator_id in sorted(creators):
+            profile = self.spool.find(self.topics.creator_rows, profile_key(creator_id))
+            if profile is not None:
+                self._embedded(self._profile(creator_id, ProfileRow.decode(profile.value or b"")))
+                continue
+            for post_ids in _chunks(self._post_ids(creator_id)):
+                posts = (await self._stored(post_ids)).values()
+                post = next((post for post in posts if post.removed or post.whole()), None)
+                if post is not None:
+                    self._embedded(stored_announced(post, self.rules.fold.model_version))
+                    break
+
+    def _profile(self, creator_id: str, row: ProfileRow) -> ProfileEmbedded:
+        model = self.rules.fold.model_version
+        return ProfileEmbedded(
+            creator_id=creator_id, revision=row.revision, model_version=model, profile=row.profile, bio=row.bio
+        )
+
+    def _post_ids(self, creator_id: str) -> list[str]:
+        prefix = creator_prefix(creator_id) + POST
+        keys = [record.key or b"" for record in self.spool.scan(self.topics.creator_rows, prefix)]
+        return [key[len(prefix) :].decode() for key in keys]
+
+    async def _stored(self, post_ids: Sequence[str]) -> dict[str, StoredPost]:
+        model = self.rules.fold.model_version
+        posts: dict[UUID, StoredObject] = await self.store.fetch(
+            "Post", [post_object_id(post_id, model) for post_id in post_ids], vectors=True
+        )
+        ids = [id_ for post in posts.values() for id_ in stored_visual_ids(post, model)]
+        visuals = await self.store.fetch("Visual", ids, vectors=True) if ids else {}
+        read = [read_post(post, visuals, model) for post in posts.values()]
+        return {post.post_id: post for post in read}
+
+    def _embedded(self, event: Announced) -> None:
+        source = InRecord(Position("", 0, 0), None, None, (), round(self.now.timestamp() * 1000))
+        self._send(record_of(self.wire, event, source), "announcements")
+
+    # Signals.
+
+    def _signal_again(self, wanted: Collection[Pair]) -> None:
+        if not wanted:
+            return
+        left = set(wanted)
+        brands = {brand_id.encode() for brand_id, _ in wanted}
+        for record in self.read(_OUTCOMES):
+            if record.key in brands and left:
+                pair = self._pair_of(record)
+                if pair in left:
+                    left.discard(pair)
+                    self._send(_copy(record), "decisions and outcomes published again")
+        for brand_id, creator_id in sorted(left):
+            self._write_signal(brand_id, creator_id)
+
+    def _pair_of(self, record: InRecord) -> Pair:
+        try:
+            event = self.wire.read(record, _TEACHES)
+        except InvalidEvent:
+            return ("", "")
+        return (getattr(event, "brand_id", ""), getattr(event, "creator_id", ""))
+
+    def _write_signal(self, brand_id: str, creator_id: str) -> None:
+        """From the facts: none of the pair's events is kept any more, so the owner cannot be asked."""
+        rows = self.spool.scan(self.topics.outcome_rows, pair_prefix(brand_id, creator_id))
+        served = Served(self.spool, self.topics.outcome_rows, brand_id, creator_id)
+        for _, _, facts in pairs(rows):
+            signal = signal_of(brand_id, creator_id, facts, served, self.rules.decay)
+            if signal is not None:
+                name = str(signal_id(brand_id, creator_id, signal.model_dump_json()))
+                self._send(self.wire.record("signals", signal, id=name, time=self.now), "signals written from facts")
+
+    # What all of them do.
+
+    def _post_row(self, creator_id: str, post_id: str) -> PostRow | None:
+        record = self.spool.find(self.topics.creator_rows, post_key(creator_id, post_id))
+        return None if record is None else PostRow.decode(record.value or b"")
+
+    def _send(self, record: OutRecord, name: str) -> None:
+        self._sent.append(self.producer.send(record))
+        self._did(name, 1)
+
+    def _did(self, name: str, count: int) -> None:
+        self.done[name] = self.done.get(name, 0) + count
+
+
+def _copy(record: InRecord) -> OutRecord:
+    """The record as it was, for its own topic."""
+    return OutRecord(record.position.topic, record.key, record.value, record.headers)
+
+
+def _chunks(items: Iterable[str]) -> Iterator[list[str]]:
+    kept = list(items)
+    for start in range(0, len(kept), _CHUNK):
+        yield kept[start : start + _CHUNK]

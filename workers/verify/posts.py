@@ -1,0 +1,121 @@
+"""Posts and their visuals against each other, and against the rows that the creators worker keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from workers.creators.facets import FoldSettings
+from workers.creators.rows import PostRow, post_row
+from workers.domain.ids import post_object_id
+from workers.domain.stored import StoredObject
+from workers.embedder.events_out import stored_announced
+from workers.embedder.objects import expected_visual, read_post, stored_visual_ids
+from workers.verify.differences import TOLERANCE, Difference, farthest, unlike_properties
+
+_NEEDED = ("post_id", "creator_id", "revision", "removed")
+
+
+@dataclass(frozen=True, slots=True)
+class PostFound:
+    """A stored post: what is wrong about it and its visuals, and the row that follows from it.
+
+    ``whole``: its visuals are its own, so that the row's vector can be told from them.
+    """
+
+    creator_id: str
+    post_id: str
+    differences: tuple[Difference, ...]
+    row: PostRow | None
+    whole: bool
+
+    def encode(self) -> bytes:
+        """The row and whether its vector counts, for ``compare_row``."""
+        assert self.row is not None
+        return (b"\x01" if self.whole else b"\x00") + self.row.encode()
+
+
+def is_a_post(post: StoredObject, model_version: str) -> bool:
+    """Whether an object of ``Post`` is one that the embedder may have written: under the id of its own name."""
+    properties = post.properties
+    named = all(name in properties for name in _NEEDED)
+    return named and post.id == post_object_id(str(properties["post_id"]), model_version)
+
+
+def compare_post(post: StoredObject, visuals: Mapping[UUID, StoredObject], fold: FoldSettings) -> PostFound:
+    """A post, or tombstone, that ``is_a_post``, with those of its visuals that are there."""
+    creator_id, post_id = str(post.properties["creator_id"]), str(post.properties["post_id"])
+    differences = list(_visuals(post, visuals, fold.model_version))
+    whole = not differences
+    row = None
+    counted, named = post.properties.get("visuals", 0), cast("list[str]", post.properties.get("media_hashes", []))
+    try:
+        read = read_post(post, visuals, fold.model_version)
+        row = post_row(stored_announced(read, fold.model_version), fold.caption_weight, fold.dimensions)
+        wrong = [] if counted == len(named) else [f"it names {len(named)} pictures and counts {counted}"]
+    except (ValueError, KeyError) as error:
+        wrong = [str(error)]
+    if wrong:
+        differences.append(Difference("drifted", "post", str(post.id), creator_id, "; ".join(wrong), post_id))
+    return PostFound(creator_id, post_id, tuple(differences), row, whole and not wrong)
+
+
+def compare_row(
+    creator_id: str, post_id: str, expected: bytes | None, stored: bytes | None, model_version: str
+) -> Difference | None:
+    """The row of a post as its ``PostFound`` tells it against the creators worker's; one of the two may be missing."""
+    uuid, row_id = str(post_object_id(post_id, model_version)), f"{creator_id}/{post_id}"
+    if stored is None:
+        return Difference("missing", "row", row_id, creator_id, "the post is stored, its row is not", post_id)
+    try:
+        row = PostRow.decode(stored)
+    except ValueError as error:
+        return Difference("drifted", "row", row_id, creator_id, str(error), post_id)
+    if expected is None:
+        detail = f"its row says {_said(row)}"
+        return Difference("missing", "post", uuid, creator_id, detail, post_id)
+    whole, wanted = expected[:1] == b"\x01", PostRow.decode(expected[1:])
+    if row.rank() > wanted.rank():
+        detail = f"{_said(wanted)}, its row says {_said(row)}"
+        return Difference("stale", "post", uuid, creator_id, detail, post_id)
+    if row.rank() < wanted.rank():
+        detail = f"{_said(row)}, the post says {_said(wanted)}"
+        return Difference("stale", "row", row_id, creator_id, detail, post_id)
+    if whole and (wrong := _unlike(wanted, row)):
+        return Difference("drifted", "post", uuid, creator_id, f"not what its row says: {wrong}", post_id)
+    return None
+
+
+def _unlike(wanted: PostRow, row: PostRow) -> str:
+    if wanted.published_ms != row.published_ms:
+        return f"published_ms {wanted.published_ms} instead of {row.published_ms}"
+    if (wanted.x is None) != (row.x is None):
+        return "vectors where there must be none" if row.x is None else "no vectors"
+    if wanted.x is None or row.x is None:
+        return ""
+    distance = farthest(wanted.x, row.x)
+    return f"vectors off by {distance:.3g}" if distance > TOLERANCE else ""
+
+
+def _said(row: PostRow) -> str:
+    return f"{'removed at ' if row.removed else ''}revision {row.revision}"
+
+
+def _visuals(post: StoredObject, visuals: Mapping[UUID, StoredObject], model_version: str) -> Iterator[Difference]:
+    creator_id, post_id = str(post.properties["creator_id"]), str(post.properties["post_id"])
+    for position, id_ in enumerate(stored_visual_ids(post, model_version)):
+        where = f"picture {position} of {post_id}"
+        visual = visuals.get(id_)
+        if visual is None:
+            yield Difference("missing", "visual", str(id_), creator_id, where, post_id)
+            continue
+        expected = expected_visual(post, position)
+        wrong = list(unlike_properties(expected, visual.properties))
+        if "visual" not in visual.vectors:
+            wrong.append("vector visual: missing")
+        if wrong:
+            older = cast("int", visual.properties.get("revision", 0)) < cast("int", expected["revision"])
+            detail = f"{where}: {'; '.join(wrong)}"
+            yield Difference("stale" if older else "drifted", "visual", str(id_), creator_id, detail, post_id)

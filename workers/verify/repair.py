@@ -1,0 +1,85 @@
+"""What mends a difference. Pure; every road but three leads through the worker whose thing it is.
+
+- A post or visual that is not right: the post's own event is published again, and the embedder embeds what is missing
+  or what was deleted because it had changed.
+- A row that is not right: the stored post is announced again, and the creators worker writes its row.
+- What ``creators`` says, or the indexer keeps, of a creator: one of the creator's posts or their profile is announced
+  again, so that the creators worker says the creator again and the indexer writes it whole.
+- A signal: one of the pair's decisions or outcomes is published again, and the outcomes worker says the signal again.
+- Extra objects are deleted, extra keys of ``creators`` and ``signals`` get their tombstone, and a signal none of whose
+  events is kept any more is written from its facts: by verify itself (docs/decisions, "Verify mends through the
+  owners").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from workers.verify.differences import COLLECTION, Difference
+
+Pair = tuple[str, str]
+"""Brand and creator."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """``posts``: creator by post to be published again; ``anew``: of these, the ones to be embedded from nothing.
+
+    ``rows``: creator by post to be announced; ``creators``: to be said again; ``delete``: ids by collection;
+    ``tombstones``: keys by topic. ``visuals``: to be deleted where their post's event is at hand.
+    """
+
+    posts: dict[str, str] = field(default_factory=dict)
+    anew: set[str] = field(default_factory=set)
+    visuals: dict[UUID, str] = field(default_factory=dict)
+    rows: dict[str, str] = field(default_factory=dict)
+    creators: set[str] = field(default_factory=set)
+    pairs: set[Pair] = field(default_factory=set)
+    delete: dict[str, set[UUID]] = field(default_factory=dict)
+    tombstones: dict[str, set[str]] = field(default_factory=dict)
+
+
+def plan_for(differences: Iterable[Difference]) -> Plan:
+    """The plan for all of them; a difference that nothing mends asks for nothing, and is found again afterwards."""
+    plan = Plan()
+    for each in differences:
+        if each.what == "extra":
+            _remove(plan, each)
+        else:
+            _restore(plan, each)
+    for post_id in plan.posts.keys() & plan.rows.keys():
+        # Its own event leads to its announcement.
+        del plan.rows[post_id]
+    return plan
+
+
+def _remove(plan: Plan, each: Difference) -> None:
+    if each.kind in COLLECTION:
+        plan.delete.setdefault(COLLECTION[each.kind], set()).add(UUID(each.id))
+    elif each.kind in ("update", "signal"):
+        plan.tombstones.setdefault("creators" if each.kind == "update" else "signals", set()).add(each.id)
+
+
+def _restore(plan: Plan, each: Difference) -> None:
+    match each.kind:
+        case "post":
+            plan.posts[each.post_id] = each.key
+            if each.what == "drifted":
+                plan.anew.add(each.post_id)
+        case "visual":
+            plan.posts[each.post_id] = each.key
+            if each.what != "missing":
+                plan.visuals[UUID(each.id)] = each.post_id
+        case "row":
+            if each.post_id and each.what != "drifted":
+                plan.rows[each.post_id] = each.key
+        case "signal":
+            brand_id, _, creator_id = each.id.partition("|")
+            plan.pairs.add((brand_id, creator_id))
+        case _:
+            plan.creators.add(each.key)
+            if each.kind == "creator" and each.what == "drifted":
+                # The indexer leaves alone what claims to be newer than all it is told.
+                plan.delete.setdefault("Creator", set()).add(UUID(each.id))
