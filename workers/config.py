@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STACK_FILE = "stack.json"
+ERASURE_KEY_FILE = "erasure.key"
 ADDRESSES = ("kafka_bootstrap", "schema_registry_url", "weaviate_url", "weaviate_grpc", "triton_url")
 
 
@@ -121,6 +122,10 @@ class Settings(BaseSettings):
     health_port: int = Field(0, ge=0, le=65535, description="Port of a worker's health and metrics; 0 takes a free one")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged")
     log_json: bool = Field(False, description="Log as JSON lines")
+    erasure_key: SecretStr | None = Field(
+        None, description="Secret under which erased creators' ids are hashed, 16 bytes or more; never change"
+    )
+    erasure_key_file: Directory | None = Field(None, description="File of the same, in place of it")
     weaviate_api_key: SecretStr | None = Field(None, description="Weaviate's API key")
 
     def required(self, *names: str) -> None:
@@ -128,6 +133,19 @@ class Settings(BaseSettings):
         missing = [f"STREAMSCOUT_{name.upper()}" for name in names if getattr(self, name) is None]
         if missing:
             raise SettingsError(f"not set: {', '.join(missing)} (set it, or run `streamscout up`)")
+
+    def erasure_secret(self) -> bytes:
+        """The erasure key: as set, from its file, or that which ``up`` made for a local stack. Raises SettingsError."""
+        if self.erasure_key is not None:
+            return self.erasure_key.get_secret_value().encode()
+        path = self.erasure_key_file or self.data_dir / ERASURE_KEY_FILE
+        try:
+            return path.read_bytes().strip()
+        except OSError as error:
+            if self.erasure_key_file is not None:
+                raise SettingsError(f"STREAMSCOUT_ERASURE_KEY_FILE: {path}: {error.strerror}") from error
+            names = "STREAMSCOUT_ERASURE_KEY or STREAMSCOUT_ERASURE_KEY_FILE"
+            raise SettingsError(f"not set: {names} (set one, or run `streamscout up`)") from error
 
     def masked(self) -> dict[str, Any]:
         """Every setting as printed at start: secrets as stars."""

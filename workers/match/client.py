@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from workers.match.follower import WORKER
+from workers.match.ports import WORKER
 from workers.wire.records import Unavailable
 
 SECONDS = 60.0

@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 import uvicorn
 
-from workers.adapters.kafka import KafkaFailed, KafkaProducer
+from workers.adapters.kafka import KafkaFailed, KafkaProducer, topic_facts
 from workers.adapters.media import MediaFetcher
 from workers.adapters.media_decode import decode, to_pixels
 from workers.adapters.registry import build_codec
@@ -24,6 +24,7 @@ from workers.adapters.weaviate.queries import WeaviateIndex
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings, SettingsError
 from workers.core.clock import Clock, SystemClock
+from workers.domain.erasure import Erasures
 from workers.domain.feedback import Prior
 from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
 from workers.domain.topics import topic_name
@@ -31,21 +32,26 @@ from workers.domain.vectors import Array
 from workers.match.access import EVERYTHING, Gate, Keyring
 from workers.match.app import create_app
 from workers.match.encoding import CentredQueries
-from workers.match.follower import WORKER, Follower
 from workers.match.keys import KeyFileError, Scope, read_keys
 from workers.match.lookup import Lookup
 from workers.match.matching import Constants, Matcher
 from workers.match.outbox import KafkaOutbox
+from workers.match.ports import WORKER
 from workers.match.readiness import Readiness, server_checks, view_check
 from workers.match.rooms import Rooms
 from workers.match.search import Searcher
 from workers.match.throttle import Throttle
-from workers.match.view import BrandView, SignalView, View
+from workers.match.view import BrandView, SignalView
+from workers.match.visible import VisibleIndex, VisibleSignals
 from workers.metrics import SIGNALS
+from workers.process.erasures import TOPIC as ERASURES
+from workers.process.erasures import erasure_key, raise_end
+from workers.process.follower import Follower, View
 from workers.process.logs import configure_logging
 from workers.process.presence import presence
 from workers.process.running import CLEAN, ENDED_BY_A_LAW, UNREACHABLE
 from workers.wire.cloudevents import Wire
+from workers.wire.erasing import COPIED, Erasing
 from workers.wire.records import ProduceFailed, Unavailable
 
 log = structlog.get_logger()
@@ -87,6 +93,7 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM. 0 after a clean stop, 3 when a server cannot be reached at start, 4 when a law ended it."""
     settings.required("kafka_bootstrap", "weaviate_url", "triton_url")
     check_access(settings)
+    erasure_key(settings)
     configure_logging(settings)
     log.info("starting", worker=WORKER, **settings.masked())
     try:
@@ -145,7 +152,7 @@ async def serving(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[s
             server.should_exit = True
             await task
             await asyncio.to_thread(parts.follower.stop)
-        parts.follower.ended.result()
+        raise_end(parts.follower)
 
 
 @asynccontextmanager
@@ -170,8 +177,9 @@ async def wired(settings: Settings) -> AsyncIterator[Wired]:
                 {"query": np.array(means.query), "visual": np.array(means.visual)},
                 card.model_version,
             )
+            erasures = Erasures(erasure_key(settings))
             index = WeaviateIndex(client, settings.namespace, card.model_version)
-            yield _rooms(settings, index, queries, wire, producer)
+            yield _rooms(settings, VisibleIndex(index, erasures), queries, wire, producer, erasures)
     finally:
         producer.close()
 
@@ -200,20 +208,28 @@ def _gate(settings: Settings, clock: Clock) -> Gate:
 
 
 def _rooms(
-    settings: Settings, index: WeaviateIndex, queries: CentredQueries, wire: Wire, producer: KafkaProducer
+    settings: Settings,
+    index: VisibleIndex,
+    queries: CentredQueries,
+    wire: Wire,
+    producer: KafkaProducer,
+    erasures: Erasures,
 ) -> Wired:
     clock = SystemClock()
-    brands, signals = BrandView(), SignalView()
-    SIGNALS.set_function(lambda: signals.count)
+    brands, every_signal = BrandView(), SignalView()
+    signals = VisibleSignals(every_signal, erasures)
+    SIGNALS.set_function(lambda: every_signal.count)
     views: dict[str, View] = {
         topic_name(settings.namespace, "brands"): brands,
-        topic_name(settings.namespace, "signals"): signals,
+        topic_name(settings.namespace, "signals"): every_signal,
+        topic_name(settings.namespace, ERASURES): erasures,
     }
     dead_topic = topic_name(settings.namespace, f"{WORKER}.dead")
-    follower = Follower(
-        WholeTopics(settings, tuple(views)), wire, views, producer, dead_topic, clock, settings.retry_seconds
-    )
-    outbox = KafkaOutbox(wire, producer)
+    reader = WholeTopics(settings, tuple(views))
+    follower = Follower(WORKER, reader, wire, views, producer, dead_topic, clock, settings.retry_seconds)
+    copied = topic_name(settings.namespace, COPIED)
+    partitions = topic_facts(settings, [copied])[copied].partitions
+    outbox = KafkaOutbox(wire, producer, Erasing(wire, erasures.key, partitions))
     prior = Prior(settings.prior_clicks_per_impression, settings.prior_conversions_per_click, settings.prior_strength)
     constants = Constants(settings.share_temperature, prior)
     checks = {"views": view_check(follower.ready.is_set), **server_checks(index, queries)}
@@ -227,6 +243,7 @@ def _rooms(
         lookup=Lookup(index, queries),
         brands=brands,
         signals=signals,
+        erasures=erasures,
         outbox=outbox,
         encoder=queries,
         prior=prior,

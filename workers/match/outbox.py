@@ -10,6 +10,7 @@ from datetime import datetime
 from workers.domain.events import Event
 from workers.metrics import OUTPUTS
 from workers.wire.cloudevents import Wire
+from workers.wire.erasing import Erasing
 from workers.wire.ingest import IngestReport, ingest
 from workers.wire.records import ProduceFailed, Producer, Unavailable
 
@@ -19,8 +20,10 @@ ACKNOWLEDGED_SECONDS = 10.0
 class KafkaOutbox:
     """Encodes off the event loop: a codec may ask the registry for a schema, and producing may wait for room."""
 
-    def __init__(self, wire: Wire, producer: Producer, seconds: float = ACKNOWLEDGED_SECONDS) -> None:
-        self._wire, self._producer, self._seconds = wire, producer, seconds
+    def __init__(
+        self, wire: Wire, producer: Producer, erasing: Erasing | None = None, seconds: float = ACKNOWLEDGED_SECONDS
+    ) -> None:
+        self._wire, self._producer, self._erasing, self._seconds = wire, producer, erasing, seconds
 
     async def publish(self, topic: str, event: Event, *, id: str, time: datetime) -> None:  # noqa: A002 - CloudEvents
         """Write one event and wait for its acknowledgement; raises Unavailable where it does not come in time."""
@@ -40,7 +43,15 @@ class KafkaOutbox:
     async def ingest(self, topic: str, raws: Sequence[object], time: datetime) -> IngestReport:
         """Validate JSON objects and write them, all or, where any is wrong, none."""
         report = await asyncio.to_thread(
-            ingest, topic, raws, self._wire, self._producer, strict=True, time=time, seconds=self._seconds
+            ingest,
+            topic,
+            raws,
+            self._wire,
+            self._producer,
+            strict=True,
+            time=time,
+            seconds=self._seconds,
+            erasing=self._erasing,
         )
         OUTPUTS.labels("match", topic).inc(len(report.accepted))
         return report

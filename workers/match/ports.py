@@ -10,9 +10,9 @@ from workers.domain.events import BrandBriefed, Event, FeedbackSignalled
 from workers.domain.queries import Index
 from workers.domain.vectors import Array
 from workers.wire.ingest import IngestReport
-from workers.wire.records import InRecord
 
-__all__ = ["Brands", "Encoder", "Index", "Outbox", "Pictures", "QueryEncoder", "Signals", "TopicReader"]
+WORKER = "match"
+__all__ = ["Brands", "Encoder", "Index", "Outbox", "Pictures", "QueryEncoder", "Signals"]
 
 
 class Encoder(Protocol):
@@ -76,15 +76,3 @@ class Outbox(Protocol):
 
     async def ingest(self, topic: str, raws: Sequence[object], time: datetime) -> IngestReport:
         """Validate JSON objects and write them, all or, where any is wrong, none. May raise ``Unavailable``."""
-
-
-class TopicReader(Protocol):
-    """Topics read from their beginning, without a group."""
-
-    def poll(self, seconds: float) -> InRecord | None:
-        """The next record, waiting ``seconds`` at most. Raises where reading has ended for good."""
-
-    def caught_up(self) -> bool:
-        """Whether the end of every partition was reached once."""
-
-    def close(self) -> None: ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.core.clock import Clock
+from workers.domain.erasure import Erasures
 from workers.domain.feedback import Prior
 from workers.match.access import Gate
 from workers.match.lookup import Lookup
@@ -25,6 +26,7 @@ class Rooms:
     lookup: Lookup
     brands: Brands
     signals: Signals
+    erasures: Erasures
     outbox: Outbox
     encoder: QueryEncoder
     prior: Prior

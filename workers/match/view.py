@@ -6,21 +6,10 @@ Written by the one thread of ``Follower``; read by anyone (each answer is a copy
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from workers.domain.events import BrandBriefed, FeedbackSignalled
 from workers.domain.events.envelope import Event
 from workers.domain.parse import canonical_data
-
-
-class View(Protocol):
-    """What a follower fills. ``key``: the key of a record without a value, as text."""
-
-    accepted: type[Event]
-
-    def put(self, event: Event) -> None: ...
-
-    def drop(self, key: str) -> None: ...
 
 
 class BrandView:

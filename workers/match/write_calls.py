@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import structlog
 from fastapi import APIRouter, Body, Depends
 
+from workers.domain.erasure import recorded
 from workers.domain.events import CreatorErased, CreatorReinstated
 from workers.domain.reasons import InvalidEvent
 from workers.match.access import Caller, caller_of
@@ -62,12 +64,15 @@ async def outcomes(body: Events, rooms: RoomsOf) -> AcceptedAnswer:
 
 @router.delete("/creators/{creator_id:path}", status_code=202, tags=["creators"])
 async def erase(creator_id: Id, rooms: RoomsOf) -> AcceptedAnswer:
-    """Ask for a creator's erasure."""
-    now = rooms.clock.now()
-    event = CreatorErased(creator_id=creator_id, requested_at=now)
-    name = f"erase:{creator_id}:{event.requested_at.isoformat()}"
-    await rooms.outbox.publish("posts", event, id=name, time=now)
-    return AcceptedAnswer(accepted=1, ids=[name])
+    """Erase a creator, known or not: from now on nothing of it is shown, and whatever is kept is deleted.
+
+    Events of it that come later have no effect, until `CreatorReinstated` is published.
+    """
+    now, known = rooms.clock.now(), rooms.erasures.rank(creator_id)[0]
+    # Later than whatever was said before: the clock of another process may be ahead of ours.
+    at = max(now, datetime.fromtimestamp((known + 1) / 1000, UTC))
+    raw = {"type": CreatorErased.__name__, "creator_id": creator_id, "requested_at": at.isoformat()}
+    return await _ingest("posts", raw, rooms)
 
 
 def _concerns_erasure(raw: object) -> bool:
@@ -88,6 +93,10 @@ async def _ingest(topic: Topic, body: object, rooms: Rooms) -> AcceptedAnswer:
         index, reason = next(iter(sorted(report.undelivered.items())))
         log.warning("events were not taken", topic=topic, events=len(report.undelivered), first=index, reason=reason)
         raise untaken(len(report.accepted), len(raws))
+    for event in report.events:
+        # Our own word is good before it comes back from Kafka.
+        if isinstance(event, CreatorErased | CreatorReinstated):
+            rooms.erasures.put(recorded(event, rooms.erasures.key))
     return AcceptedAnswer(accepted=len(report.accepted), ids=list(report.accepted))
 
 

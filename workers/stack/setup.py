@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workers.config import Settings
+from workers.config import ERASURE_KEY_FILE, Settings
 from workers.domain.model_card import ModelCardError, load_model_card
 from workers.stack.errors import SetupError
 from workers.stack.progress import Board
@@ -38,7 +40,23 @@ def collections_of_the_model(settings: Settings) -> str:
     return create_collections(settings, card.model_version, card.dimensions)
 
 
+def erasure_key(settings: Settings) -> str:
+    """The secret of a local stack, readable by its owner alone; one that is there, or set, stays."""
+    path = settings.data_dir / ERASURE_KEY_FILE
+    if settings.erasure_key is not None or settings.erasure_key_file is not None:
+        return "as set"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return "was there"
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return "made"
+
+
 SETUP_STEPS: list[SetupStep] = [
+    SetupStep("erasure key", ("kafka_bootstrap",), erasure_key),
     SetupStep("topics", ("kafka_bootstrap",), create_topics),
     SetupStep("schemas", ("schema_registry_url",), register_schemas, shared=True),
     SetupStep("collections", ("weaviate_url", "triton_url"), collections_of_the_model),

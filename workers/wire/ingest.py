@@ -7,12 +7,13 @@ from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from workers.domain.events import Event
+from workers.domain.events import CreatorErased, CreatorReinstated, Event
 from workers.domain.ids import published_id
 from workers.domain.parse import canonical_data, parse_event
 from workers.domain.reasons import FieldError, InvalidEvent, Reason
 from workers.domain.times import check_times
 from workers.wire.cloudevents import Wire
+from workers.wire.erasing import Erasing
 from workers.wire.records import OutRecord, ProduceFailed, Producer
 
 _ID_LENGTH = 256
@@ -24,12 +25,14 @@ MAX_EVENT_BYTES = 1_000_000
 class IngestReport:
     """``accepted``: CloudEvents ids that the broker has acknowledged, in input order; the rest by index of the input.
 
-    ``errors``: what is wrong with an item. ``undelivered``: why an item that is right was not acknowledged.
+    ``events`` are those of ``accepted``. ``errors``: what is wrong with an item. ``undelivered``: why an item that is
+    right was not acknowledged.
     """
 
     accepted: tuple[str, ...]
     errors: Mapping[int, InvalidEvent]
     undelivered: Mapping[int, str]
+    events: tuple[Event, ...] = ()
 
 
 def admit(topic: str, raw: object, now: datetime) -> tuple[str, Event]:
@@ -56,6 +59,16 @@ def _within_size(record: OutRecord) -> OutRecord:
     return record
 
 
+def _also(event: Event, erasing: Erasing | None, now: datetime) -> list[OutRecord]:
+    if erasing is not None:
+        return erasing.records(event, now)
+    if isinstance(event, CreatorErased | CreatorReinstated):
+        where = "DELETE /v1/creators/{id}" if isinstance(event, CreatorErased) else "POST /v1/posts"
+        detail = f"{type(event).__name__} goes through the API, {where}: it is written to three topics"
+        raise InvalidEvent(Reason.UNEXPECTED_TYPE, f"type: {detail}", (FieldError("type", detail),))
+    return []
+
+
 def ingest(
     topic: str,
     raws: Iterable[object],
@@ -65,33 +78,39 @@ def ingest(
     strict: bool = False,
     time: datetime | None = None,
     seconds: float = 30.0,
+    erasing: Erasing | None = None,
 ) -> IngestReport:
     """Validate JSON objects for ``topic`` and write the good ones; blocks until acknowledged, ``seconds`` at most.
 
-    ``strict``: nothing is written if any item is wrong. Raises RegistryUnavailable before anything is written.
+    ``strict``: nothing is written if any item is wrong. ``erasing``: what else an erasure writes; without it, erasures
+    and reinstatements are refused, because half of one would be worse than none. Raises RegistryUnavailable
+    before anything is written.
     """
-    ready: dict[int, tuple[str, OutRecord]] = {}
+    ready: dict[int, tuple[str, Event, list[OutRecord]]] = {}
     errors: dict[int, InvalidEvent] = {}
     now = time or datetime.now(UTC)
     for index, raw in enumerate(raws):
         try:
             name, event = admit(topic, raw, now)
-            ready[index] = name, _within_size(wire.record(topic, event, id=name, time=now))
+            also = _also(event, erasing, now)
+            ready[index] = name, event, [*also, _within_size(wire.record(topic, event, id=name, time=now))]
         except InvalidEvent as error:
             errors[index] = error
     if strict and errors:
         return IngestReport((), errors, {})
-    sent = {index: producer.send(record) for index, (_, record) in ready.items()}
+    sent = {index: [producer.send(record) for record in records] for index, (_, _, records) in ready.items()}
     producer.flush(seconds)
-    unacknowledged = wait(sent.values(), timeout=0.1).not_done
+    unacknowledged = wait([each for futures in sent.values() for each in futures], timeout=0.1).not_done
     undelivered = {}
-    for index, future in sent.items():
-        if future in unacknowledged:
+    for index, futures in sent.items():
+        if not unacknowledged.isdisjoint(futures):
             undelivered[index] = f"not acknowledged within {seconds:g} s"
             continue
         try:
-            future.result()
+            for future in futures:
+                future.result()
         except ProduceFailed as error:
             undelivered[index] = str(error)
-    accepted = tuple(name for index, (name, _) in ready.items() if index not in undelivered)
-    return IngestReport(accepted, errors, undelivered)
+    taken = [row for index, row in ready.items() if index not in undelivered]
+    accepted, events = tuple(name for name, _, _ in taken), tuple(event for _, event, _ in taken)
+    return IngestReport(accepted, errors, undelivered, events)

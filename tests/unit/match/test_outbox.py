@@ -13,7 +13,7 @@ from workers.wire.cloudevents import JsonCodec, Wire
 from workers.wire.records import OutRecord, ProduceFailed, Unavailable
 
 EVENT = CreatorErased(creator_id="ann", requested_at=NOW)
-POST = {"type": "CreatorErased", "creator_id": "ann", "requested_at": "2026-03-01T12:00:00Z"}
+POST = {"type": "PostRemoved", "post_id": "p1", "creator_id": "ann", "revision": 1}
 
 
 class Broker:

@@ -12,8 +12,8 @@ import pytest
 from tests.unit.match.world import NOW, FixedClock
 from tests.waiting import eventually
 from workers.domain.events import BrandBriefed, Event, FeedbackSignalled, Statistics
-from workers.match.follower import Follower
 from workers.match.view import BrandView, SignalView
+from workers.process.follower import Follower
 from workers.wire.cloudevents import JsonCodec, Wire
 from workers.wire.records import InRecord, OutRecord, Position, ProduceFailed, Unavailable
 
@@ -140,7 +140,9 @@ def running() -> Iterator[list[Follower]]:
 def follow(reader: Records, letters: Letters, running: list[Follower], wire: Wire = WIRE) -> tuple[BrandView, Follower]:
     """A follower of brands that has begun."""
     view = BrandView()
-    follower = Follower(reader, wire, {"brands": view}, letters, "match.dead", FixedClock(), retry_seconds=0.01)
+    follower = Follower(
+        "match", reader, wire, {"brands": view}, letters, "match.dead", FixedClock(), retry_seconds=0.01
+    )
     running.append(follower)
     follower.start()
     return view, follower
@@ -190,7 +192,7 @@ def test_reading_that_fails_for_good_ends_the_thread_and_says_so(running: list[F
     told = []
     reader = Records()
     reader.failing = RuntimeError("fenced")
-    follower = Follower(reader, WIRE, {}, Letters(), "match.dead", FixedClock())
+    follower = Follower("match", reader, WIRE, {}, Letters(), "match.dead", FixedClock())
     running.append(follower)
     follower.start(on_end=lambda: told.append(True))
     assert isinstance(follower.ended.exception(10), RuntimeError)

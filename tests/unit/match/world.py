@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tests.fakes.search_index import MemoryIndex
+from workers.domain.erasure import ErasureKey, Erasures
 from workers.domain.events import Audience, BrandBriefed, Event, Price, Profile
 from workers.domain.feedback import Prior
 from workers.domain.filters import canonical_json, filter_fields
@@ -28,6 +29,7 @@ from workers.match.rooms import Rooms
 from workers.match.search import Searcher
 from workers.match.throttle import Throttle
 from workers.match.view import BrandView, SignalView
+from workers.match.visible import VisibleIndex, VisibleSignals
 from workers.wire.ingest import IngestReport, admit
 from workers.wire.records import Health, Unavailable
 
@@ -96,7 +98,8 @@ class KeptOutbox:
         if self.gone:
             return IngestReport((), {}, dict.fromkeys(range(len(raws)), "not acknowledged"))
         self.published += good
-        return IngestReport(tuple(name for _, name, _ in good), {}, {})
+        events = tuple(event for _, _, event in good)
+        return IngestReport(tuple(name for _, name, _ in good), {}, {}, events)
 
 
 class FixedClock:
@@ -120,6 +123,7 @@ class World:
     encoder: WordEncoder = field(default_factory=WordEncoder)
     brands: BrandView = field(default_factory=BrandView)
     signals: SignalView = field(default_factory=SignalView)
+    erasures: Erasures = field(default_factory=lambda: Erasures(ErasureKey(b"a key of the tests")))
     outbox: KeptOutbox = field(default_factory=KeptOutbox)
     clock: FixedClock = field(default_factory=FixedClock)
     ready: bool = True
@@ -132,12 +136,13 @@ class World:
     def rooms(self) -> Rooms:
         """What the calls use."""
         numbers = iter(range(1, 1000))
-        searcher, lookup = Searcher(self.index, self.encoder), Lookup(self.index, self.encoder)
+        index, signals = VisibleIndex(self.index, self.erasures), VisibleSignals(self.signals, self.erasures)
+        searcher, lookup = Searcher(index, self.encoder), Lookup(index, self.encoder)
         matcher = Matcher(
-            self.index,
+            index,
             self.encoder,
             self.brands,
-            self.signals,
+            signals,
             self.outbox,
             Constants(0.12, PRIOR),
             self.clock,
@@ -153,7 +158,8 @@ class World:
             matcher=matcher,
             lookup=lookup,
             brands=self.brands,
-            signals=self.signals,
+            signals=signals,
+            erasures=self.erasures,
             outbox=self.outbox,
             encoder=self.encoder,
             prior=PRIOR,

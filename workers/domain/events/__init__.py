@@ -21,6 +21,7 @@ from workers.domain.events.outcomes import Clicked, Converted, ImpressionsCounte
 from workers.domain.events.posts import (
     CreatorErased,
     CreatorReinstated,
+    ErasureExecuted,
     ErasureRecorded,
     Media,
     PostPublished,
@@ -41,6 +42,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     CreatorErased,
     CreatorReinstated,
     ErasureRecorded,
+    ErasureExecuted,
     CreatorProfiled,
     BrandBriefed,
     PostEmbedded,
@@ -82,6 +84,7 @@ __all__ = [
     "CreatorUpdated",
     "DeadLetterResolved",
     "Decision",
+    "ErasureExecuted",
     "ErasureRecorded",
     "Event",
     "Facet",

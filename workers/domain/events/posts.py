@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from workers.domain.events.envelope import Event, Record
-from workers.domain.fields import Identifier, Label, Language, Platform, Revision, Text, Timestamp, Url
+from workers.domain.fields import Count, Identifier, Label, Language, Platform, Revision, Text, Timestamp, Url
 
 
 class Media(Record):
@@ -61,6 +61,23 @@ class CreatorReinstated(Event):
 
     creator_id: Identifier
     requested_at: Timestamp
+
+
+class ErasureExecuted(Event):
+    """The audit of an erasure, without the data: whose by keyed hash, asked for by whom, what was deleted when.
+
+    ``repeated``: the second deletion, after writes that were still on their way. Counts are of stored objects.
+    """
+
+    key_field = "creator_hash"
+
+    creator_hash: Identifier
+    requested_at: Timestamp
+    requested_by: Identifier
+    executed_at: Timestamp
+    repeated: bool
+    posts: Count
+    visuals: Count
 
 
 class ErasureRecorded(Event):

@@ -1,6 +1,6 @@
-"""The thread that keeps the views: it reads their topics whole, and goes on reading.
+"""The thread that keeps views of compacted topics: it reads them whole, and goes on reading.
 
-A record that is no valid event goes to ``match.dead`` with its reason and leaves the view as it was. Whatever else
+A record that is no valid event goes to ``<worker>.dead`` with its reason and leaves the view as it was. Whatever else
 goes wrong ends the thread, and with it the process.
 """
 
@@ -9,25 +9,51 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Event, Thread
+from time import monotonic
+from typing import Protocol
 
 from workers.containment.dead_letters import dead_letter
 from workers.core.clock import Clock
-from workers.match.ports import TopicReader
-from workers.match.view import View
+from workers.domain.events import Event as AnyEvent
 from workers.metrics import DEAD_LETTERS, EVENTS
 from workers.wire.cloudevents import Wire
 from workers.wire.records import Dead, InRecord, InvalidEvent, Producer, Unavailable
 
-WORKER = "match"
 _POLL_SECONDS = 0.1
 _ACKNOWLEDGED_SECONDS = 30.0
 
 
+class TopicReader(Protocol):
+    """Topics read from their beginning, without a group."""
+
+    def poll(self, seconds: float) -> InRecord | None:
+        """The next record, waiting ``seconds`` at most. Raises where reading has ended for good."""
+
+    def caught_up(self) -> bool:
+        """Whether the end of every partition was reached once."""
+
+    def close(self) -> None: ...
+
+
+class View(Protocol):
+    """What a follower fills. ``key``: the key of a record without a value, as text."""
+
+    accepted: type[AnyEvent]
+
+    def put(self, event: AnyEvent) -> None: ...
+
+    def drop(self, key: str) -> None: ...
+
+
 class Follower:
-    """``views``: by full topic name. ``ended`` ends when the thread does, with what it died of."""
+    """``worker`` is whose views they are; ``views`` by full topic name.
+
+    ``ended`` ends when the thread does, with what it died of.
+    """
 
     def __init__(
         self,
+        worker: str,
         reader: TopicReader,
         wire: Wire,
         views: Mapping[str, View],
@@ -36,7 +62,7 @@ class Follower:
         clock: Clock,
         retry_seconds: float = 1.0,
     ) -> None:
-        self._reader, self._wire, self._views = reader, wire, views
+        self._worker, self._reader, self._wire, self._views = worker, reader, wire, views
         self._producer, self._dead_topic, self._clock = producer, dead_topic, clock
         self._retry_seconds = retry_seconds
         self._stop = Event()
@@ -48,6 +74,14 @@ class Follower:
         """Begin to read; ``on_end`` is called on the thread when it ends, for whatever reason."""
         self.ended.add_done_callback(lambda _: on_end())
         self._thread.start()
+
+    def read_whole(self, seconds: float) -> bool:
+        """Wait, ``seconds`` at most, until every topic was read to its end once; False where it ended or is late."""
+        deadline = monotonic() + seconds
+        while not self.ready.wait(_POLL_SECONDS):
+            if self.ended.done() or monotonic() > deadline:
+                return False
+        return True
 
     def stop(self) -> None:
         """End the thread and wait for it."""
@@ -90,10 +124,10 @@ class Follower:
             self._set_aside(record, Dead(error.reason, error.detail))
             return
         view.put(event)
-        EVENTS.labels(WORKER, "done").inc()
+        EVENTS.labels(self._worker, "done").inc()
 
     def _set_aside(self, record: InRecord, dead: Dead) -> None:
-        letter = dead_letter(record, dead, self._dead_topic, WORKER, 0, self._clock.now())
+        letter = dead_letter(record, dead, self._dead_topic, self._worker, 0, self._clock.now())
         self._producer.send(letter).result(_ACKNOWLEDGED_SECONDS)
-        EVENTS.labels(WORKER, "dead").inc()
-        DEAD_LETTERS.labels(WORKER, dead.reason).inc()
+        EVENTS.labels(self._worker, "dead").inc()
+        DEAD_LETTERS.labels(self._worker, dead.reason).inc()

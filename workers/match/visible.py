@@ -1,0 +1,68 @@
+"""What may be shown: nothing of an erased creator, from the moment the erasure is acknowledged.
+
+The index and the signals follow a little later, and then the two agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from workers.domain.erasure import Erasures
+from workers.domain.events import FeedbackSignalled
+from workers.domain.queries import Condition, Found
+from workers.domain.stored import StoredObject
+from workers.domain.vectors import Array
+from workers.match.ports import Index, Signals
+
+
+class VisibleIndex:
+    """An index without the objects of erased creators. Counts still hold them until they are deleted."""
+
+    def __init__(self, index: Index, erasures: Erasures) -> None:
+        self._index, self._erasures = index, erasures
+
+    async def served_model(self) -> str:
+        """As the index says."""
+        return await self._index.served_model()
+
+    async def near(
+        self, collection: str, vector: Array, *, limit: int, conditions: Sequence[Condition] = (), vectors: bool = False
+    ) -> list[Found]:
+        """The nearest ``limit``, less those of erased creators."""
+        found = await self._index.near(collection, vector, limit=limit, conditions=conditions, vectors=vectors)
+        return [each for each in found if self._shown(each.object)]
+
+    async def matching(
+        self, collection: str, conditions: Sequence[Condition], *, limit: int, vectors: bool = False
+    ) -> list[StoredObject]:
+        """The same of what meets conditions."""
+        found = await self._index.matching(collection, conditions, limit=limit, vectors=vectors)
+        return [each for each in found if self._shown(each)]
+
+    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
+        """The same by id."""
+        found = await self._index.fetch(collection, ids, vectors)
+        return {key: each for key, each in found.items() if self._shown(each)}
+
+    async def count(self, collection: str, conditions: Sequence[Condition] = ()) -> int:
+        """As the index counts."""
+        return await self._index.count(collection, conditions)
+
+    def _shown(self, stored: StoredObject) -> bool:
+        return not self._erasures.erased(str(stored.properties.get("creator_id", "")))
+
+
+class VisibleSignals:
+    """Signals without those of erased creators."""
+
+    def __init__(self, signals: Signals, erasures: Erasures) -> None:
+        self._signals, self._erasures = signals, erasures
+
+    def of_brand(self, brand_id: str) -> Mapping[str, FeedbackSignalled]:
+        """By creator."""
+        return {key: one for key, one in self._signals.of_brand(brand_id).items() if not self._erasures.erased(key)}
+
+    def of_creator(self, creator_id: str) -> Mapping[str, FeedbackSignalled]:
+        """By brand."""
+        return {} if self._erasures.erased(creator_id) else self._signals.of_creator(creator_id)

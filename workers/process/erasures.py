@@ -1,0 +1,69 @@
+"""The topic ``erasures``, read whole before a worker is ready, and followed for as long as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from workers.config import Settings, SettingsError
+from workers.core.clock import SystemClock
+from workers.domain.erasure import ErasureKey, Erasures, WrongErasureKey
+from workers.domain.topics import topic_name
+from workers.process.follower import Follower, TopicReader
+from workers.wire.cloudevents import Wire
+from workers.wire.records import Producer, Unavailable
+
+TOPIC = "erasures"
+READ_SECONDS = 120.0
+
+
+def erasure_key(settings: Settings) -> ErasureKey:
+    """The key of this installation. Raises SettingsError where there is none, or it could be guessed."""
+    try:
+        return ErasureKey(settings.erasure_secret())
+    except ValueError as error:
+        raise SettingsError(f"STREAMSCOUT_ERASURE_KEY: {error}") from error
+
+
+def key_is_wrong(error: WrongErasureKey) -> SettingsError:
+    """What a process ends with that could not tell who is erased."""
+    return SettingsError(f"STREAMSCOUT_ERASURE_KEY: {error}")
+
+
+@asynccontextmanager
+async def following_erasures(
+    settings: Settings, worker: str, open_topics: Callable[[list[str]], TopicReader], wire: Wire, producer: Producer
+) -> AsyncIterator[tuple[Erasures, Follower]]:
+    """Who is erased, complete on entry and kept up to date; ``follower.ended`` says what reading ended of, if it did.
+
+    Raises SettingsError for a key that is not the topic's, Unavailable where the topic cannot be read.
+    """
+    erasures = Erasures(erasure_key(settings))
+    topic = topic_name(settings.namespace, TOPIC)
+    dead_topic = topic_name(settings.namespace, f"{worker}.dead")
+    reader = open_topics([topic])
+    follower = Follower(
+        worker, reader, wire, {topic: erasures}, producer, dead_topic, SystemClock(), settings.retry_seconds
+    )
+    follower.start()
+    try:
+        await _read(follower)
+        yield erasures, follower
+    finally:
+        await asyncio.to_thread(follower.stop)
+
+
+async def _read(follower: Follower) -> None:
+    if not await asyncio.to_thread(follower.read_whole, READ_SECONDS):
+        if follower.ended.done():
+            raise_end(follower)
+        raise Unavailable(f"the topic {TOPIC} was not read within {READ_SECONDS:g} s")
+
+
+def raise_end(follower: Follower) -> None:
+    """Raise what the reading ended of, if it did."""
+    try:
+        follower.ended.result(0)
+    except WrongErasureKey as error:
+        raise key_is_wrong(error) from error
