@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from workers.config import Settings
 from workers.domain.events import (
     Audience,
     BrandBriefed,
+    CreatorErased,
+    ErasureRecorded,
     Event,
     FeedbackSignalled,
     MatchServed,
@@ -43,6 +46,7 @@ from workers.domain.vectors import Array, centre
 from workers.match.client import ApiClient, ApiRefusedError, ApiUnavailable, find_api
 from workers.match.keys import Scope, new_key, write_keys
 from workers.match.main import serving
+from workers.process.erasures import following_erasures
 from workers.stack.setup import prepare_world
 from workers.wire.cloudevents import Wire
 from workers.wire.records import InRecord, OutRecord
@@ -295,11 +299,31 @@ async def test_events_given_over_http_lie_on_kafka_as_given(
     taken = await api.post("/v1/posts", json=[post, {**post, "post_id": "p2"}])
     assert taken.status_code == 202
     assert len(taken.json()["ids"]) == 2
-    assert (await api.delete("/v1/creators/ann")).status_code == 202
     records = await asyncio.to_thread(lying_on, settings, "posts")
     assert {record.key for record in records} == {b"ann"}
     posts = [record for record in records if dict(record.headers)["ce_type"].endswith(b"PostPublished")]
     assert [wire.read(record, (PostPublished,)).post_id for record in posts] == ["p1", "p2"]
+
+
+async def test_an_erasure_lies_on_three_topics_and_hides_the_creator_from_every_process(
+    api: httpx.AsyncClient, settings: Settings, wire: Wire
+) -> None:
+    """By keyed hash on ``erasures``, a copy in each partition of ``outcomes``, in order on ``posts``."""
+    assert (await api.delete("/v1/creators/eve")).status_code == 202
+    (recorded,) = await asyncio.to_thread(lying_on, settings, "erasures")
+    assert wire.read(recorded, (ErasureRecorded,)).erased
+    assert b"eve" not in repr(recorded).encode()
+    copies = [each for each in await asyncio.to_thread(lying_on, settings, "outcomes") if each.key == b"eve"]
+    assert sorted(copy.position.partition for copy in copies) == [0, 1, 2, 3]
+    event = (await asyncio.to_thread(lying_on, settings, "posts"))[-1]
+    assert wire.read(event, (CreatorErased,)).creator_id == "eve"
+    # Another process, which only reads the topic.
+    producer = KafkaProducer(settings)
+    reading = following_erasures(settings, "match", partial(WholeTopics, settings), wire, producer)
+    async with reading as (erasures, _):
+        assert erasures.erased("eve")
+        assert not erasures.erased("ann")
+    producer.close()
 
 
 async def test_a_bad_brief_on_kafka_is_set_aside_and_the_next_one_counts(
