@@ -77,8 +77,17 @@ class Settings(BaseSettings):
     media_root: Directory | None = Field(None, description="The one directory from which file URLs may be read")
     media_max_bytes: int = Field(20_000_000, ge=1024, description="Bytes of one picture at most")
     media_max_pixels: int = Field(50_000_000, ge=4096, description="Pixels of one picture at most")
-    media_seconds: float = Field(10.0, gt=0, description="Time for one download at most")
+    media_pixels_at_once: int = Field(100_000_000, ge=4096, description="Pixels being decoded at once at most")
+    media_first_byte_seconds: float = Field(5.0, gt=0, description="Time until a picture's host answers at most")
+    media_seconds: float = Field(10.0, gt=0, description="Time for one download at most, redirects included")
+    media_max_redirects: int = Field(5, ge=0, le=20, description="Redirects followed at most")
     media_concurrency: int = Field(16, ge=1, description="Downloads at once at most")
+    media_host_concurrency: int = Field(6, ge=1, description="Downloads at once from one host at most")
+    media_host_rate: float = Field(50.0, gt=0, description="Requests a second to one host at most")
+    media_line_seconds: float = Field(5.0, gt=0, description="Longest wait for a host's turn before a post comes later")
+    media_retry_after_seconds: float = Field(
+        3600.0, ge=0, le=3600, description="Longest Retry-After of a host that is honoured"
+    )
     media_attempts: int = Field(3, ge=1, description="Attempts at a post whose pictures a busy host withholds")
     media_private_hosts: bool = Field(False, description="Whether pictures may come from private and loopback hosts")
 

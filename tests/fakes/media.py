@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -15,20 +17,33 @@ Answer = tuple[int, Mapping[str, str], bytes]
 
 
 class MemoryMedia:
-    """``pictures`` by URL; what is not there is gone, what is in ``busy`` comes later. ``fetched`` counts."""
+    """``pictures`` by URL; what is not there is gone, what is ``busy`` or ``resting`` comes later. ``fetched`` counts.
+
+    ``busy`` was asked and may say after how many seconds; ``resting`` is not asked.
+    """
 
     def __init__(self, pictures: Mapping[str, bytes] | None = None) -> None:
         self.pictures = dict(pictures or {})
         self.busy: set[str] = set()
+        self.after: float | None = None
+        self.resting: set[str] = set()
         self.fetched: Counter[str] = Counter()
 
-    async def fetch(self, url: str) -> bytes:
+    @asynccontextmanager
+    async def opened(self, url: str) -> AsyncIterator[bytes]:
+        await asyncio.sleep(0)  # as a network would: others begin meanwhile
+        if url in self.resting:
+            raise MediaUnavailable("left alone", self.after, asked=False)
         self.fetched[url] += 1
         if url in self.busy:
-            raise MediaUnavailable("HTTP 503")
+            raise MediaUnavailable("HTTP 503", self.after)
         if url not in self.pictures:
             raise InvalidMedia("media_gone", "HTTP 404")
-        return self.pictures[url]
+        yield self.pictures[url]
+
+    async def fetch(self, url: str) -> bytes:
+        async with self.opened(url) as data:
+            return data
 
 
 class MediaHost:

@@ -1,40 +1,56 @@
-"""Pictures by address (httpx). Strangers write them: a host is looked up once, checked, and connected to as checked."""
+"""Pictures by address (httpcore). Strangers write the addresses, and strangers answer: each step has a limit."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
-from collections.abc import Iterable
-from pathlib import Path
+import time
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpcore
 import httpx
 
+from workers.adapters.media_connect import CheckedBackend, verified
+from workers.adapters.media_files import read_file
+from workers.adapters.media_hosts import Hosts
 from workers.config import Settings
-from workers.domain.media import InvalidMedia, MediaUnavailable
+from workers.core.clock import Clock, SystemClock
+from workers.domain.media import InvalidMedia, MediaUnavailable, shown_address
+from workers.domain.media_answers import judge
+from workers.domain.reasons import Reason
 
-MAX_REDIRECTS = 5
-_GONE = {404, 410}
-_FORBIDDEN = {401, 403, 407, 451}
-_BUSY = {408, 425, 429}
-_HEADERS = {"user-agent": "streamscout", "accept": "image/*", "accept-encoding": "identity"}
+_REDIRECTS: Final = {301, 302, 303, 307, 308}
+_PLAIN: Final = {"", "identity"}
+_ZIPPED: Final = {"gzip", "x-gzip", "deflate"}
+_EITHER_FORMAT: Final = 32 + zlib.MAX_WBITS
+_KEPT_OPEN: Final = 15.0
+_HEADERS: Final[dict[bytes | str, bytes | str]] = {
+    b"user-agent": b"streamscout",
+    b"accept": b"image/*",
+    b"accept-encoding": b"identity",
+}
 
 
 class MediaFetcher:
-    """The bytes behind a URL. Open it with ``async with``; at most ``media_concurrency`` downloads run at once."""
+    """The bytes behind a URL. Open it with ``async with``; at most ``media_concurrency`` pictures are held at once.
 
-    def __init__(self, settings: Settings) -> None:
-        self._root = settings.media_root
-        self._max_bytes = settings.media_max_bytes
-        self._seconds = settings.media_seconds
+    Each request stands alone: no cookies, no credentials, no referrer, no proxy of the environment (it would connect
+    for us, past every check of the address). A host's headers may be 100 KiB at most (httpcore's limit).
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self._settings, self._clock = settings, clock or SystemClock()
         self._slots = asyncio.Semaphore(settings.media_concurrency)
-        transport = _CheckedTransport(settings.media_private_hosts, settings.media_concurrency)
-        # No proxy of the environment: it would connect for us, past every check of the address.
-        self._client = httpx.AsyncClient(
-            transport=transport, headers=_HEADERS, timeout=settings.media_seconds, trust_env=False
+        self._hosts = Hosts(settings)
+        self._backend = CheckedBackend(settings.media_private_hosts, settings.media_concurrency)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=verified(),
+            max_connections=settings.media_concurrency,
+            keepalive_expiry=_KEPT_OPEN,
+            network_backend=self._backend,
         )
 
     async def __aenter__(self) -> Self:
@@ -43,86 +59,124 @@ class MediaFetcher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self._pool.aclose()
+        self._backend.close()
 
     async def fetch(self, url: str) -> bytes:
         """The bytes of an http, https or file URL.
 
-        Raises InvalidMedia (``media_gone``, ``media_forbidden``, ``media_too_large``, ``media_unsupported``) where that
-        is for good, MediaUnavailable where the host may answer later. Neither quotes a URL's query: it may be signed.
+        Raises InvalidMedia where that is for good, MediaUnavailable where the host may answer later, with the time
+        where it says one. Neither quotes a URL's query: it may be signed.
         """
+        async with self.opened(url) as data:
+            return data
+
+    @asynccontextmanager
+    async def opened(self, url: str) -> AsyncIterator[bytes]:
+        """The same, held as one of ``media_concurrency`` pictures until the block ends."""
         parsed = _checked(url)
-        async with self._slots:
-            if parsed.scheme == "file":
-                return await asyncio.to_thread(self._read_file, parsed)
-            try:
-                async with asyncio.timeout(self._seconds):
-                    return await self._download(parsed)
-            except TimeoutError as error:
-                raise MediaUnavailable(f"{without_query(url)}: not within {self._seconds:g} s") from error
-            except httpx.TransportError as error:
-                raise MediaUnavailable(f"{without_query(url)}: {type(error).__name__} {error}") from error
+        if parsed.scheme == "file":
+            async with self._slots:
+                most = self._settings.media_max_bytes
+                yield await asyncio.to_thread(read_file, self._settings.media_root, parsed.path, most)
+            return
+        data = await self._download(parsed)
+        try:
+            yield data
+        finally:
+            self._slots.release()
 
     async def _download(self, url: httpx.URL) -> bytes:
-        """Follows redirects by hand: each one is a new address from a stranger."""
-        for _ in range(MAX_REDIRECTS + 1):
-            async with self._client.stream("GET", url) as response:
-                if not response.has_redirect_location:
-                    _check_status(response)
-                    return await self._read(response)
-                url = _checked(str(url.join(response.headers["location"])))
-                if url.scheme == "file":
-                    raise InvalidMedia("media_forbidden", "a redirect to a file")
-        raise InvalidMedia("media_unsupported", f"more than {MAX_REDIRECTS} redirects")
+        """Keeps its slot on return. Follows redirects by hand: each one is a new address from a stranger."""
+        left = self._settings.media_seconds
+        for _ in range(self._settings.media_max_redirects + 1):
+            # The host's turn first: those in line for a slow host keep no slot from others.
+            async with self._hosts.turn(url.host.rstrip(".")):
+                await self._slots.acquire()
+                begun, answer = time.monotonic(), None
+                try:
+                    answer = await self._ask(url, left)
+                finally:
+                    if not isinstance(answer, bytes):
+                        self._slots.release()
+            if isinstance(answer, bytes):
+                return answer
+            url, left = answer, left - (time.monotonic() - begun)
+        raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"more than {self._settings.media_max_redirects} redirects")
 
-    async def _read(self, response: httpx.Response) -> bytes:
-        """Counts while reading: a Content-Length says what its sender likes."""
-        data = bytearray()
-        async for chunk in response.aiter_bytes():
-            data += chunk
-            if len(data) > self._max_bytes:
-                raise InvalidMedia("media_too_large", f"more than {self._max_bytes} bytes")
+    async def _ask(self, url: httpx.URL, seconds: float) -> bytes | httpx.URL:
+        """One request: the picture, or where it is instead. Whatever a host does ends as one of our two errors."""
+        shown = shown_address(str(url))
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._exchange(url, seconds)
+        except TimeoutError as error:
+            raise MediaUnavailable(f"{shown}: not within {self._settings.media_seconds:g} s") from error
+        except (httpcore.LocalProtocolError, httpcore.UnsupportedProtocol) as error:
+            raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"{shown}: cannot be asked for: {error}") from error
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
+            raise MediaUnavailable(f"{shown}: {type(error).__name__} {error}") from error
+        except ValueError as error:  # a host's name that TLS cannot ask for
+            raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"{shown}: {error}") from error
+
+    async def _exchange(self, url: httpx.URL, seconds: float) -> bytes | httpx.URL:
+        request = httpcore.Request(
+            "GET",
+            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+            headers={b"host": url.netloc, **_HEADERS},
+            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)},
+        )
+        async with asyncio.timeout(self._settings.media_first_byte_seconds):
+            response = await self._pool.handle_async_request(request)
+        try:
+            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+            if response.status in _REDIRECTS and "location" in headers:
+                return _redirected(url, headers["location"])
+            judge(response.status, headers, str(url), self._clock.now(), self._settings.media_retry_after_seconds)
+            return await self._read(response, headers)
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpcore.Response, headers: dict[str, str]) -> bytes:
+        """Counts while reading, and while unpacking: a Content-Length says what its sender likes."""
+        most, data = self._settings.media_max_bytes, bytearray()
+        too_large = InvalidMedia(Reason.MEDIA_TOO_LARGE, f"more than {most} bytes")
+        said = headers.get("content-length", "")
+        if said.isdigit() and (len(said) > 18 or int(said) > most):
+            raise too_large
+        unpack = _unpacker(headers.get("content-encoding", "").strip().lower())
+        read = 0
+        async for chunk in response.aiter_stream():
+            read += len(chunk)
+            try:
+                data += chunk if unpack is None else unpack.decompress(chunk, most + 1 - len(data))
+            except zlib.error as error:
+                raise InvalidMedia(Reason.MEDIA_CORRUPT, f"not what its content-encoding says: {error}") from error
+            if max(read, len(data)) > most:
+                raise too_large
+        if unpack is not None and not unpack.eof:
+            raise InvalidMedia(Reason.MEDIA_CORRUPT, "cut off inside its content-encoding")
         return bytes(data)
 
-    def _read_file(self, url: httpx.URL) -> bytes:
-        if self._root is None:
-            raise InvalidMedia("media_forbidden", "file URLs are not allowed: STREAMSCOUT_MEDIA_ROOT is not set")
-        root = self._root.resolve()
-        try:
-            path = Path(url.path).resolve()
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InvalidMedia("media_unsupported", f"not the path of a file: {error}") from error
-        # Before anything that tells whether the file is there: outside, that is nobody's business.
-        if not path.is_relative_to(root):
-            raise InvalidMedia("media_forbidden", f"outside the allowed directory {root}")
-        try:
-            if path.exists() and not path.is_file():
-                raise InvalidMedia("media_unsupported", "not a file")
-            with path.open("rb") as file:
-                data = file.read(self._max_bytes + 1)
-        except FileNotFoundError as error:
-            raise InvalidMedia("media_gone", "no such file") from error
-        except PermissionError as error:
-            raise InvalidMedia("media_forbidden", "the file may not be read") from error
-        except OSError as error:
-            raise MediaUnavailable(f"{path.name}: {error}") from error
-        if len(data) > self._max_bytes:
-            raise InvalidMedia("media_too_large", f"more than {self._max_bytes} bytes")
-        return data
+
+def _unpacker(encoding: str) -> Any:
+    """For one layer of gzip or deflate, which some hosts send unasked; each further one could be a bomb of its own."""
+    if encoding in _PLAIN:
+        return None
+    if encoding not in _ZIPPED:
+        raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"content-encoding {encoding[:40]!r} was not asked for")
+    return zlib.decompressobj(_EITHER_FORMAT)
 
 
-def without_query(url: str) -> str:
-    """The URL as it may be logged: a query often holds a signature."""
-    return url.split("?", 1)[0].split("#", 1)[0]
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet, and so is every IPv4 address inside it."""
-    ip = ipaddress.ip_address(address.split("%", 1)[0])
-    inner: list[ipaddress.IPv4Address | None] = []
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-    return all(one.is_global and not one.is_multicast for one in (ip, *inner) if one is not None)
+def _redirected(url: httpx.URL, location: str) -> httpx.URL:
+    try:
+        target = str(url.join(location))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"a redirect to what is no URL: {error}") from error
+    checked = _checked(target)
+    if checked.scheme == "file":
+        raise InvalidMedia(Reason.MEDIA_FORBIDDEN, "a redirect to a file")
+    return checked
 
 
 def _checked(url: str) -> httpx.URL:
@@ -130,89 +184,14 @@ def _checked(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError) as error:
-        raise InvalidMedia("media_unsupported", f"not a URL: {error}") from error
+        raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"not a URL: {error}") from error
     if parsed.scheme not in {"http", "https", "file"}:
-        raise InvalidMedia(
-            "media_unsupported", f"scheme {parsed.scheme or '(none)'}: only http, https and file are read"
-        )
+        scheme = shown_address(parsed.scheme) or "(none)"
+        raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"scheme {scheme}: only http, https and file are read")
     if parsed.userinfo:
-        raise InvalidMedia("media_forbidden", "credentials in the URL")
+        raise InvalidMedia(Reason.MEDIA_FORBIDDEN, "credentials in the URL")
     if parsed.scheme == "file" and parsed.host not in {"", "localhost"}:
-        raise InvalidMedia("media_forbidden", "a file URL of another host")
+        raise InvalidMedia(Reason.MEDIA_FORBIDDEN, "a file URL of another host")
     if parsed.scheme != "file" and not parsed.host:
-        raise InvalidMedia("media_unsupported", "a URL without a host")
+        raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, "a URL without a host")
     return parsed
-
-
-def _check_status(response: httpx.Response) -> None:
-    status = response.status_code
-    if status in _GONE:
-        raise InvalidMedia("media_gone", f"HTTP {status}")
-    if status in _FORBIDDEN:
-        raise InvalidMedia("media_forbidden", f"HTTP {status}: a signed URL may have expired")
-    if status in _BUSY or status >= 500:
-        raise MediaUnavailable(f"{without_query(str(response.url))}: HTTP {status}")
-    if not response.is_success:
-        raise InvalidMedia("media_unsupported", f"HTTP {status}")
-
-
-class _CheckedTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport over a pool that connects through ``_CheckedBackend``."""
-
-    def __init__(self, private_hosts: bool, connections: int) -> None:
-        super().__init__(trust_env=False)
-        # httpx has no parameter for the backend; the pool it makes itself has not connected to anything yet.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            keepalive_expiry=15.0,
-            network_backend=_CheckedBackend(private_hosts),
-        )
-
-
-class _CheckedBackend(httpcore.AsyncNetworkBackend):
-    """Looks a host up once, refuses it if any of its addresses is not public, and connects to an address it checked.
-
-    TLS still verifies the certificate of the host's name: that is done above this layer.
-    """
-
-    def __init__(self, private_hosts: bool) -> None:
-        self._private_hosts = private_hosts
-        self._backend = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        addresses = await self._addresses(host, port)
-        failure: Exception | None = None
-        for address in addresses:
-            try:
-                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure or httpcore.ConnectError(f"{host} has no address")
-
-    async def _addresses(self, host: str, port: int) -> list[str]:
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            raise httpcore.ConnectError(f"{host}: {error}") from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        refused = [address for address in addresses if not self._private_hosts and not is_public(address)]
-        if refused:
-            raise InvalidMedia("media_forbidden", f"{host} is not a public host ({refused[0]})")
-        return addresses
-
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        raise NotImplementedError("pictures do not come over unix sockets")
-
-    async def sleep(self, seconds: float) -> None:
-        await self._backend.sleep(seconds)

@@ -1,31 +1,47 @@
-"""A picture's bytes to the pixels a model takes (Pillow): open_clip's preprocessing, but for strangers' files."""
+"""A picture's bytes to the pixels a model takes (Pillow): open_clip's preprocessing, but for strangers' files.
+
+Only pixels are believed: colour profiles, comments and scripts beside them are never looked at. What a picture may cost
+is known before it is decoded: its pixels, its scans, and how many pixels are being decoded elsewhere in this process.
+"""
 
 from __future__ import annotations
 
 import struct
+import threading
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, Final, Protocol
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.Image import Resampling
+from PIL import Image, UnidentifiedImageError
+from PIL.Image import Resampling, Transpose
 
 from workers.domain.media import InvalidMedia
 from workers.domain.model_card import ModelCard
 from workers.domain.reasons import Reason
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""What is read, told by content: never by a name or a header. Of moving pictures the first frame."""
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
+"""What is read, and by which of Pillow's readers: told by content, never by a name or a header (decision 0006)."""
 
-# What Pillow's readers raise for a file that is damaged or cut off.
-_DAMAGED: Final = (
-    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, RuntimeError,
-    struct.error, zlib.error,
-)  # fmt: skip
 _TOO_MANY: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _LONGEST_STRIP: Final = 8  # sides longer than so many short ones are cropped before they are enlarged
-_WHITE: Final = (255, 255, 255, 255)
+_SCAN: Final = b"\xff\xda"
+_MOST_SCANS: Final = 100
+_SCANNED_AT_MOST: Final = 20  # times the pixels allowed: a scan of a few bytes costs as much time as a whole one
+_ORIENTATION: Final = 0x0112
+_MOST_EXIF: Final = 1 << 18
+_UPRIGHT: Final = {
+    2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
+}  # fmt: skip
+_UNREADABLE: Final = (
+    OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError,
+    AssertionError, struct.error, zlib.error,
+)  # fmt: skip
+_BAND: Final = 4_000_000  # pixels laid on white at a time
+_WHITE: Final = (255, 255, 255)
 
 
 class DecodeLimits(Protocol):
@@ -38,11 +54,46 @@ class DecodeLimits(Protocol):
     def media_max_pixels(self) -> int: ...
 
 
-def decode(data: bytes, limits: DecodeLimits) -> Image.Image:
-    """The picture upright, RGB, alpha laid on white. Size and pixels are checked before anything is decoded.
+class Decoder:
+    """What the embedder and the match API do to every picture; from any number of threads.
 
-    Raises InvalidMedia: ``media_too_large``, ``media_too_many_pixels``, ``media_type`` or ``media_corrupt``.
+    At most ``at_once`` pixels are in decoding at a time, or one picture: each takes 12 bytes or fewer at the worst.
     """
+
+    def __init__(self, limits: DecodeLimits, card: ModelCard, at_once: int) -> None:
+        self._limits, self._card, self._at_once = limits, card, at_once
+        self._pixels, self._change = 0, threading.Condition()
+
+    def __call__(self, data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """uint8 (size, size, 3). Raises InvalidMedia. Blocks."""
+        image = _opened(data, self._limits)
+        with self._room(image.width * image.height):
+            return to_pixels(_loaded(image), self._card)
+
+    @contextmanager
+    def _room(self, pixels: int) -> Iterator[None]:
+        with self._change:
+            self._change.wait_for(lambda: not self._pixels or self._pixels + pixels <= self._at_once)
+            self._pixels += pixels
+        try:
+            yield
+        finally:
+            with self._change:
+                self._pixels -= pixels
+                self._change.notify_all()
+
+
+def decode(data: bytes, limits: DecodeLimits) -> Image.Image:
+    """The picture upright, RGB, alpha laid on white; of a moving picture the first frame.
+
+    Bytes, pixels and scans are checked before anything is decoded. Raises InvalidMedia: ``media_too_large``,
+    ``media_too_many_pixels``, ``media_type`` or ``media_corrupt``.
+    """
+    return _loaded(_opened(data, limits))
+
+
+def _opened(data: bytes, limits: DecodeLimits) -> Image.Image:
+    """The header alone."""
     if len(data) > limits.media_max_bytes:
         raise InvalidMedia(Reason.MEDIA_TOO_LARGE, f"{len(data)} bytes, at most {limits.media_max_bytes} are read")
     try:
@@ -51,19 +102,43 @@ def decode(data: bytes, limits: DecodeLimits) -> Image.Image:
         raise InvalidMedia(Reason.MEDIA_TYPE, f"no picture of a known type ({', '.join(FORMATS)})") from error
     except _TOO_MANY as error:
         raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, str(error)) from error
-    except _DAMAGED as error:
-        raise InvalidMedia(Reason.MEDIA_CORRUPT, f"cannot be opened: {error}") from error
-    if image.width * image.height > limits.media_max_pixels:
+    except Exception as error:  # whatever a reader raises at a stranger's bytes, it is the bytes that are wrong
+        raise InvalidMedia(Reason.MEDIA_CORRUPT, f"cannot be opened: {_said(error)}") from error
+    pixels = image.width * image.height
+    if pixels > limits.media_max_pixels:
         size = f"{image.width} x {image.height} pixels"
         raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, f"{size}, at most {limits.media_max_pixels} are read")
+    scans = data.count(_SCAN) if image.format in ("JPEG", "MPO") else 1
+    if scans > _MOST_SCANS or scans * pixels > _SCANNED_AT_MOST * limits.media_max_pixels:
+        raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, f"{scans} scans of {image.width} x {image.height} pixels")
+    return image
+
+
+def _loaded(image: Image.Image) -> Image.Image:
     try:
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        return _to_rgb(upright)
+        turn = _UPRIGHT.get(_orientation(image))
+        rgb = _to_rgb(image)
     except _TOO_MANY as error:
         raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, str(error)) from error
-    except _DAMAGED as error:
-        raise InvalidMedia(Reason.MEDIA_CORRUPT, f"{image.format} cannot be decoded: {error}") from error
+    except Exception as error:  # as above; not BaseException: a worker that is told to end does
+        raise InvalidMedia(Reason.MEDIA_CORRUPT, f"{image.format} cannot be decoded: {_said(error)}") from error
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__} {error}"[:200]
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the camera was held, 1 to 8. A picture whose EXIF is damaged is none the worse for it."""
+    if len(image.info.get("exif", b"")) > _MOST_EXIF:
+        return 1
+    try:
+        said = image.getexif().get(_ORIENTATION, 1)
+        return said if isinstance(said, int) else 1
+    except _UNREADABLE:
+        return 1
 
 
 def to_pixels(image: Image.Image, card: ModelCard) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -109,18 +184,29 @@ def _fit_longest(image: Image.Image, size: int, method: Resampling, fill: int) -
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _deep_grey(image)
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba).convert("RGB")
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    if image.mode.startswith("I") or image.has_transparency_data:
+        return _in_bands(image)
     return image.convert("RGB")
 
 
+def _in_bands(image: Image.Image) -> Image.Image:
+    """Band by band, so that a large picture is in memory once as it was and once as RGB, and no third time."""
+    canvas = Image.new("RGB", image.size, _WHITE)
+    rows = max(1, _BAND // max(1, image.width))
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        if band.mode.startswith("I"):
+            canvas.paste(_deep_grey(band), (0, top))
+        else:
+            clear = band.convert("RGBA")
+            canvas.paste(clear, (0, top), clear)
+    return canvas
+
+
 def _deep_grey(image: Image.Image) -> Image.Image:
-    """16-bit and float greys by their range (65,535, or 1 where nothing is above): Pillow's own convert cuts at 255."""
+    """16-bit greys by their range: Pillow's own convert cuts at 255."""
     values = np.asarray(image, dtype=np.float64)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    top = 65535.0 if image.mode.startswith("I") else 255.0 if values.max(initial=0.0) > 1.0 else 1.0
-    grey = np.clip(values / top * 255.0, 0, 255).round().astype(np.uint8)
+    grey = np.clip(values / 65535.0 * 255.0, 0, 255).round().astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")

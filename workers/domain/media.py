@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+_SHOWN = 200
+_USER = re.compile(r"^([^:/?#]*:)?//[^/?#]*@")
+_CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
+
 
 class InvalidMedia(Exception):
-    """A picture that cannot be used, now or later. ``reason`` is a code of the closed list of dead letters.
-
-    ``media_gone``, ``media_forbidden``, ``media_too_large``, ``media_unsupported`` or ``media_invalid``.
-    """
+    """A picture that cannot be used, now or later. ``reason`` is a ``media_`` code of ``Reason``."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -16,4 +19,18 @@ class InvalidMedia(Exception):
 
 
 class MediaUnavailable(Exception):
-    """The host of a picture is busy, slow or gone: try again later."""
+    """The host of a picture is busy, slow or gone: try again, after ``after`` seconds where that is known.
+
+    ``asked`` is False where the host was left alone this time: it rests, or too many wait for it already.
+    """
+
+    def __init__(self, detail: str, after: float | None = None, *, asked: bool = True) -> None:
+        super().__init__(detail)
+        self.after = after
+        self.asked = asked
+
+
+def shown_address(url: str) -> str:
+    """A stranger's URL as it may be logged: without query and credentials, which may be secrets, and not for ever."""
+    bare = _USER.sub(r"\1//", url.split("?", 1)[0].split("#", 1)[0])
+    return _CONTROL.sub("_", bare[:_SHOWN])

@@ -108,6 +108,11 @@ class Reason(StrEnum):
         "the picture's host says that it is not there",
         "if the picture is back, replay; else have the post published without it, and drop it",
     )
+    MEDIA_EXPIRED = (
+        "media_expired",
+        "the picture's signed address was good until a time that is past",
+        "have the post published again with a newly signed address, and drop this letter: the old one stays refused",
+    )
     MEDIA_FORBIDDEN = (
         "media_forbidden",
         "an address that must not be fetched, or that its host refuses",

@@ -12,7 +12,7 @@ import numpy as np
 
 from workers.adapters.kafka import KafkaConsumer, KafkaProducer
 from workers.adapters.media import MediaFetcher
-from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.media_decode import Decoder
 from workers.adapters.registry import build_codec
 from workers.adapters.triton import TritonEncoder
 from workers.adapters.weaviate.connection import connect
@@ -43,7 +43,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
     card = load_model_card(settings.model_repository)
     producer = KafkaProducer(settings)
     wire = Wire(build_codec(settings), f"streamscout/{NAME}", settings.namespace)
-    means, at_once = card.centring_means, settings.media_concurrency
+    means = card.centring_means
     # Decoding lets go of the interpreter's lock; more threads than cores would only hold more pictures in memory.
     threads = ThreadPoolExecutor(cpu_count() or 2, thread_name_prefix="decode")
     try:
@@ -54,7 +54,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
         ):
             handler = Embedder(
                 store=ObjectStore(client, settings.namespace, card.model_version, card.dimensions),
-                pictures=Pictures(media, lambda data: to_pixels(decode(data, settings), card), threads, at_once),
+                pictures=Pictures(media, Decoder(settings, card, settings.media_pixels_at_once), threads),
                 encoding=Encoding(encoder, np.array(means.visual), np.array(means.caption)),
                 wire=wire,
                 lease=lease,

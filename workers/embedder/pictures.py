@@ -8,19 +8,21 @@ from concurrent.futures import Executor
 
 from workers.domain.events import PostPublished
 from workers.domain.events.posts import Media as MediaOfPost
-from workers.domain.media import InvalidMedia, MediaUnavailable
+from workers.domain.media import InvalidMedia, MediaUnavailable, shown_address
 from workers.domain.reasons import Reason
 from workers.embedder.content import digest
 from workers.embedder.ports import Media, Prepare
 from workers.embedder.progress import Progress
 
+AT_ONCE = 4
+"""Pictures of one post: the next is begun when none has failed."""
+
 
 class Pictures:
-    """At most ``at_once`` pictures are in memory as bytes at a time; ``prepare`` runs on ``threads``."""
+    """``media`` says how many pictures are in memory as bytes at a time; ``prepare`` runs on ``threads``."""
 
-    def __init__(self, media: Media, prepare: Prepare, threads: Executor, at_once: int) -> None:
+    def __init__(self, media: Media, prepare: Prepare, threads: Executor) -> None:
         self._media, self._prepare, self._threads = media, prepare, threads
-        self._slots = asyncio.Semaphore(at_once)
 
     async def collect(self, event: PostPublished, known: Collection[str], progress: Progress) -> None:
         """Bring ``progress`` to where it has each picture's hash, and the pixels of those whose hash is not ``known``.
@@ -29,47 +31,59 @@ class Pictures:
         hold the batch for each. Raises InvalidMedia, before MediaUnavailable, with the picture's index and address.
         """
         check_kinds(event.media)
-        failures: list[InvalidMedia | MediaUnavailable] = []
+        failures: list[InvalidMedia] = []
+        busy: list[MediaUnavailable] = []
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one(position: int) -> None:
+            async with turns:
+                if failures or busy:
+                    return
+                try:
+                    await self._one(event, position, known, progress)
+                except InvalidMedia as error:
+                    failures.append(error)
+                except MediaUnavailable as error:
+                    busy.append(error)
+
         missing = [position for position in range(len(event.media)) if not self._has(progress, position, known)]
-        await asyncio.gather(*(self._one(event, position, known, progress, failures) for position in missing))
+        await asyncio.gather(*(one(position) for position in missing))
         if failures:
-            raise min(failures, key=lambda failure: not isinstance(failure, InvalidMedia))
+            raise failures[0]
+        if busy:
+            raise _longest(busy)
 
     def _has(self, progress: Progress, position: int, known: Collection[str]) -> bool:
         hash_ = progress.media_hashes.get(position)
         return hash_ is not None and (hash_ in known or hash_ in progress.vectors or hash_ in progress.pixels)
 
-    async def _one(
-        self,
-        event: PostPublished,
-        position: int,
-        known: Collection[str],
-        progress: Progress,
-        failures: list[InvalidMedia | MediaUnavailable],
-    ) -> None:
+    async def _one(self, event: PostPublished, position: int, known: Collection[str], progress: Progress) -> None:
         media = event.media[position]
-        async with self._slots:
-            if failures:
-                return
-            try:
-                data = await self._media.fetch(media.url)
+        where = f"media[{position}] {shown_address(media.url)}"
+        try:
+            async with self._media.opened(media.url) as data:
                 hash_ = progress.media_hashes[position] = digest(data)
                 if not self._has(progress, position, known):
                     loop = asyncio.get_running_loop()
                     progress.pixels[hash_] = await loop.run_in_executor(self._threads, self._prepare, data)
-            except InvalidMedia as error:
-                failures.append(InvalidMedia(error.reason, f"{_where(position, media)}: {error.detail}"))
-            except MediaUnavailable as error:
-                failures.append(MediaUnavailable(f"{_where(position, media)}: {error}"))
+        except InvalidMedia as error:
+            raise InvalidMedia(error.reason, f"{where}: {error.detail}") from error
+        except MediaUnavailable as error:
+            raise MediaUnavailable(f"{where}: {error}", error.after, asked=error.asked) from error
 
 
 def check_kinds(media: Sequence[MediaOfPost]) -> None:
     """Raises InvalidMedia for a post with a video: it would be embedded in part. The encoders issue brings videos."""
     for position, one in enumerate(media):
         if one.kind != "image":
-            raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"{_where(position, one)}: {one.kind} is not embedded yet")
+            raise InvalidMedia(
+                Reason.MEDIA_UNSUPPORTED,
+                f"media[{position}] {shown_address(one.url)}: {one.kind} is not embedded yet",
+            )
 
 
-def _where(position: int, media: MediaOfPost) -> str:
-    """Without the address's query, which may be a signature."""
-    return f"media[{position}] {media.url.split('?', 1)[0]}"
+def _longest(busy: Sequence[MediaUnavailable]) -> MediaUnavailable:
+    """One answer for a post: when the last of its hosts may be asked; asked, if any was."""
+    told = [error.after for error in busy if error.after is not None]
+    first = min(busy, key=lambda error: not error.asked)
+    return MediaUnavailable(str(first), max(told, default=None), asked=first.asked)

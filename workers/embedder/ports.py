@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from workers.domain.vectors import Array
@@ -12,9 +13,10 @@ Prepare = Callable[[bytes], Array]
 
 
 class Media(Protocol):
-    """The bytes behind an address. Raises InvalidMedia or MediaUnavailable."""
+    """Pictures by address, so many at a time: each takes one's room until its block ends."""
 
-    async def fetch(self, url: str) -> bytes: ...
+    def opened(self, url: str) -> AbstractAsyncContextManager[bytes]:
+        """The bytes behind an address. Raises InvalidMedia or MediaUnavailable."""
 
 
 class Encoder(Protocol):

@@ -15,7 +15,8 @@ KEPT = 1024
 class Progress:
     """Of one event. ``pixels`` and ``vectors`` by media hash, ``captions`` by caption hash: centred, float32 (d,).
 
-    ``unusable`` holds the hashes, of pictures or captions, that the model has no direction for.
+    ``attempts`` asked a host in vain. ``unusable`` holds the hashes, of pictures or captions, that the model has no
+    direction for.
     """
 
     attempts: int = 0

@@ -80,19 +80,21 @@ class Embedder:
         except InvalidMedia as error:
             task.verdict = Dead(error.reason, error.detail)
         except MediaUnavailable as error:
-            task.verdict = self._again(task, str(error))
+            task.verdict = self._again(task, error)
 
-    def _again(self, task: Task, detail: str) -> Verdict:
-        """A few times, ever later; then no more: a host that never answers must not be asked for ever.
+    def _again(self, task: Task, busy: MediaUnavailable) -> Verdict:
+        """A few times, ever later, not before the host says; then no more: a host is not asked in vain for ever.
 
-        The post waits for its own host alone: it holds no other.
+        The post waits for its own host alone: it holds no other. Where the host was not asked, nothing is counted.
         """
-        progress = task.progress
+        progress, detail, wished = task.progress, str(busy), busy.after or 0.0
+        if not busy.asked:
+            return Later(wished, detail, elsewhere=True, counted=False)
         progress.attempts = max(progress.attempts, task.item.refusals) + 1
         if progress.attempts >= self._settings.media_attempts:
             return Dead(Reason.TOO_MANY_ATTEMPTS, f"{detail} ({progress.attempts} attempts)")
         seconds = self._settings.retry_seconds * 2 ** (progress.attempts - 1)
-        return Later(min(seconds, self._settings.retry_max_seconds), detail, elsewhere=True)
+        return Later(max(wished, min(seconds, self._settings.retry_max_seconds)), detail, elsewhere=True)
 
     async def _encode_pictures(self, tasks: Sequence[Task]) -> None:
         """Every picture once, those too whose post waits for another one."""

@@ -16,7 +16,7 @@ import uvicorn
 
 from workers.adapters.kafka import KafkaFailed, KafkaProducer, topic_facts
 from workers.adapters.media import MediaFetcher
-from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.media_decode import Decoder
 from workers.adapters.registry import build_codec
 from workers.adapters.triton import TritonEncoder
 from workers.adapters.weaviate.connection import connect
@@ -69,7 +69,7 @@ class FetchedPictures:
     """Pictures by address and as pixels, with the limits of settings and the sizes of the model's card."""
 
     def __init__(self, media: MediaFetcher, settings: Settings, card: ModelCard) -> None:
-        self._media, self._settings, self._card = media, settings, card
+        self._media, self._decoder = media, Decoder(settings, card, settings.media_pixels_at_once)
 
     async def fetch(self, url: str) -> bytes:
         """A picture's bytes."""
@@ -77,7 +77,7 @@ class FetchedPictures:
 
     def to_pixels(self, data: bytes) -> Array:
         """uint8 [S, S, 3]."""
-        return to_pixels(decode(data, self._settings), self._card)
+        return self._decoder(data)
 
 
 class Server(uvicorn.Server):

@@ -64,7 +64,7 @@ def near(pixel: Any, wanted: tuple[int, int, int], by: int = 12) -> bool:
     return bool(np.abs(np.asarray(pixel, dtype=int) - wanted).max() <= by)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
 def test_every_known_type_is_told_by_content(kind: str) -> None:
     """No name and no header is needed."""
     image = decode(encoded(picture(), kind), LIMITS)
@@ -95,7 +95,7 @@ def test_too_many_pixels_are_refused_by_the_header_alone() -> None:
     assert refusal(bytes(bomb)) == Reason.MEDIA_TOO_MANY_PIXELS
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
 def test_a_picture_cut_off_is_corrupt(kind: str) -> None:
     """Half a download is not half a picture."""
     noise = np.random.default_rng(1).integers(0, 255, (200, 200, 3), dtype=np.uint8)
@@ -111,7 +111,7 @@ def outcome(data: bytes) -> str:
         return str(error.reason)
 
 
-kinds = st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+kinds = st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
 damages = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=12)
 
 
@@ -173,11 +173,8 @@ def test_print_colours_and_bilevel_are_read() -> None:
 def test_sixteen_bit_greys_keep_their_shades() -> None:
     """Half of 65,535 is a middle grey, not white."""
     values = np.full((10, 10), 32_768, dtype=np.uint16)
-    for kind in ("PNG", "TIFF"):
-        pixel = decode(encoded(Image.fromarray(values), kind), LIMITS).getpixel((5, 5))
-        assert near(pixel, (128, 128, 128), 1)
-    halves = Image.fromarray(np.full((10, 10), 0.5, dtype=np.float32))
-    assert near(decode(encoded(halves, "TIFF"), LIMITS).getpixel((5, 5)), (128, 128, 128), 1)
+    pixel = decode(encoded(Image.fromarray(values), "PNG"), LIMITS).getpixel((5, 5))
+    assert near(pixel, (128, 128, 128), 1)
 
 
 def test_the_shortest_side_is_resized_and_the_middle_kept(card: ModelCard) -> None:

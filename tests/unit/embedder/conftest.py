@@ -73,7 +73,7 @@ class House:
         means = np.full(8, 0.01), np.full(8, -0.01)
         self.embedder = Embedder(
             store=self.store,
-            pictures=Pictures(self.media, prepare, THREADS, 4),
+            pictures=Pictures(self.media, prepare, THREADS),
             encoding=Encoding(self.encoder, *means),
             wire=WIRE,
             lease=self.lease,

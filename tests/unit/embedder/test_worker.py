@@ -187,6 +187,43 @@ async def test_a_busy_host_holds_a_post_back_a_few_times_and_no_longer(house: Ho
     assert third == Dead("too_many_attempts", "media[1] mem:b: HTTP 503 (3 attempts)")
 
 
+async def test_a_host_that_says_when_is_not_asked_earlier(house: House) -> None:
+    """What Retry-After asks for is the least wait; it still counts as an attempt."""
+    house.media.busy.add("mem:a")
+    house.media.after = 600.0
+    first, second = [(await house.give(published(1, "a")))[0] for _ in range(2)]
+    assert first == Later(600.0, "media[0] mem:a: HTTP 503", elsewhere=True)
+    assert second == Later(600.0, "media[0] mem:a: HTTP 503", elsewhere=True)
+    assert isinstance((await house.give(published(1, "a")))[0], Dead)
+
+
+async def test_a_post_whose_host_was_not_asked_has_made_no_attempt(house: House) -> None:
+    """A host that rests for another post's sake costs this one nothing but time."""
+    house.media.resting.add("mem:a")
+    house.media.after = 7.0
+    for _ in range(5):
+        (verdict,) = await house.give(published(1, "a"))
+        assert verdict == Later(7.0, "media[0] mem:a: left alone", elsewhere=True, counted=False)
+    house.media.resting.clear()
+    assert isinstance((await house.give(published(1, "a")))[0], Done)
+
+
+async def test_a_post_waits_for_the_last_of_its_hosts(house: House) -> None:
+    """One was asked, one rests: the wait is the longer one, and an attempt."""
+    house.media.resting.add("mem:a")
+    house.media.busy.add("mem:b")
+    house.media.after = 7.0
+    (verdict,) = await house.give(published(1, "ab"))
+    assert verdict == Later(7.0, "media[1] mem:b: HTTP 503", elsewhere=True)
+
+
+async def test_a_dead_letter_quotes_no_credentials(house: House) -> None:
+    """Neither those of the address nor its signature."""
+    media = [{"url": "http://u:secret@cdn.example/a?sig=secret", "kind": "image"}]
+    (verdict,) = await house.give(published(1, "a", media=media))
+    assert verdict == Dead("media_gone", "media[0] http://cdn.example/a: HTTP 404")
+
+
 async def test_what_a_post_has_while_it_waits_is_not_fetched_or_encoded_again(house: House) -> None:
     """Work already done is not done again."""
     house.media.busy.add("mem:b")

@@ -210,6 +210,6 @@ async def test_pictures_of_the_allowed_directory_are_served_and_nothing_else(tmp
 
 
 async def test_a_file_that_a_browser_cannot_show_has_no_address(tmp_path: Path) -> None:
-    """A TIFF is embedded but not served; a BMP is."""
+    """A TIFF is not served; a BMP is."""
     assert shown_url((tmp_path / "a.tif").as_uri(), tmp_path) is None
     assert shown_url((tmp_path / "a.bmp").as_uri(), tmp_path) == "/media/a.bmp"
