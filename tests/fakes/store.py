@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from uuid import UUID
 
 from workers.domain.stored import StoredObject
@@ -78,3 +78,22 @@ class MemoryStore:
         self.calls[what] += 1
         if self.gone:
             raise Unavailable(f"{what}: the store is gone")
+
+
+class MemoryListing:
+    """All objects of a store in memory; ``tests/contract/test_listing_contract.py`` holds it to what Weaviate does."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def objects(
+        self, collection: str, vectors: bool = True, properties: Sequence[str] | None = None
+    ) -> AsyncIterator[StoredObject]:
+        for id_, stored in sorted(self._store.all(collection).items()):
+            kept = {
+                name: value for name, value in stored.properties.items() if properties is None or name in properties
+            }
+            yield StoredObject(id_, kept, stored.vectors if vectors else {})
+
+    async def count(self, collection: str) -> int:
+        return len(self._store.all(collection))

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable, Iterable
 
 from workers.creators.facets import FoldSettings
 from workers.creators.fold import fold_rows, read_rows
-from workers.creators.rows import StandingRow, creator_prefix, standing_key
+from workers.creators.rows import StandingRow, standing_key
 from workers.creators.updates import creator_updated
 from workers.domain.events import CreatorUpdated, FeedbackSignalled
 from workers.domain.vectors import from_bytes
 from workers.outcomes.attribution import Decay, fold
-from workers.outcomes.facts import decode_fact, decode_served, match_key
+from workers.outcomes.facts import decode_fact
 from workers.verify.differences import TOLERANCE, Difference, What, farthest
-from workers.verify.spool import Spool
-from workers.wire.records import InRecord
 
 Row = tuple[bytes, bytes]
 _VECTORS = {"recency_mean", "bio"}
 
 
 def is_erased(standing: bytes | None) -> bool:
-    """Whether a creator's standing row, if there is one, says that the creator is erased."""
-    return standing is not None and StandingRow.decode(standing).erased
+    """Whether a creator's standing row says that the creator is erased; one that cannot be read does not."""
+    try:
+        return standing is not None and StandingRow.decode(standing).erased
+    except ValueError:
+        return False
 
 
 def updated_of(creator_id: str, rows: Iterable[Row], settings: FoldSettings) -> CreatorUpdated | None:
@@ -37,11 +36,13 @@ def updated_of(creator_id: str, rows: Iterable[Row], settings: FoldSettings) -> 
     return creator_updated(fold_rows(creator_id, read, settings), settings)
 
 
-def creator_of(key: bytes) -> str:
-    """Whose row lies under this key of the creators worker's changelog."""
-    creator_id = key.split(b"\0", 1)[0].decode()
-    assert key.startswith(creator_prefix(creator_id))
-    return creator_id
+def creator_of(key: bytes) -> str | None:
+    """Whose row lies under this key of the creators worker's changelog; None where it is nobody's."""
+    name, end, _ = key.partition(b"\0")
+    try:
+        return name.decode() if end else None
+    except UnicodeDecodeError:
+        return None
 
 
 def compare_update(creator_id: str, expected: CreatorUpdated | None, found: CreatorUpdated | None) -> Difference | None:
@@ -98,28 +99,3 @@ def _near(one: bytes | None, other: bytes | None) -> bool:
     if one is None or other is None:
         return one is other
     return farthest(from_bytes(one), from_bytes(other)) <= TOLERANCE
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """Asked of a match id: whether that match was served to the brand and showed the creator."""
-
-    spool: Spool
-    topic: str
-    brand_id: str
-    creator_id: str
-
-    def __call__(self, match_id: str) -> bool:
-        record = self.spool.find(self.topic, match_key(self.brand_id, match_id))
-        return record is not None and self.creator_id in decode_served(record.value or b"").creators
-
-
-def pairs(records: Iterator[InRecord]) -> Iterator[tuple[str, str, list[bytes]]]:
-    """Brand, creator and their facts' rows, pair by pair, of records sorted by key."""
-
-    def pair(record: InRecord) -> tuple[str, str]:
-        _, brand_id, creator_id, _ = (record.key or b"").split(b"\x1f", 3)
-        return brand_id.decode(), creator_id.decode()
-
-    for (brand_id, creator_id), group in groupby(records, pair):
-        yield brand_id, creator_id, [record.value or b"" for record in group]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from workers.domain.events import CreatorUpdated
@@ -22,18 +22,17 @@ def wanted(event: CreatorUpdated, min_share: float, dimensions: int) -> Wanted:
     return found | {("creator", objects.creator.id): objects.creator}
 
 
-def compare_objects(event: CreatorUpdated, expected: Wanted, found: Mapping[UUID, StoredObject]) -> list[Difference]:
-    """Each of a creator's objects as it is in the store, or is not."""
-    differences = []
-    for (kind, id_), one in expected.items():
+def compare_objects(
+    event: CreatorUpdated, kind: Kind, expected: Mapping[UUID, StoredObject], found: Mapping[UUID, StoredObject]
+) -> Iterator[Difference]:
+    """A creator's objects of one kind as they must be, and as they are in the store or are not."""
+    for id_, one in expected.items():
         stored = found.get(id_)
         if stored is None:
-            detail = f"of revision {event.revision}"
-            differences.append(Difference("missing", kind, str(id_), event.creator_id, detail))
+            yield Difference("missing", kind, str(id_), event.creator_id, f"of revision {event.revision}")
         elif wrong := unlike(one, stored):
             what: What = "stale" if _revision(stored) < event.revision else "drifted"
-            differences.append(Difference(what, kind, str(id_), event.creator_id, "; ".join(wrong)))
-    return differences
+            yield Difference(what, kind, str(id_), event.creator_id, "; ".join(wrong))
 
 
 def _revision(stored: StoredObject) -> int:

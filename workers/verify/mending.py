@@ -26,9 +26,10 @@ from workers.embedder.events_out import Announced, record_of, stored_announced
 from workers.embedder.objects import MAX_MEDIA, read_post, stored_visual_ids, visual_ids
 from workers.embedder.plan import Rank, StoredPost, rank_of
 from workers.outcomes.facts import pair_prefix
-from workers.verify.folds import Served, pairs, signal_of
+from workers.verify.folds import signal_of
 from workers.verify.look import Rules, Topics
 from workers.verify.repair import Pair, Plan
+from workers.verify.signals import pairs, shown_by
 from workers.verify.spool import Spool
 from workers.wire.cloudevents import Wire
 from workers.wire.records import InRecord, OutRecord, Position, Producer
@@ -64,7 +65,7 @@ class Mender:
             await self.store.delete(collection, sorted(ids))
             self._did(f"{collection} objects deleted", len(ids))
         await self._announce(plan.rows)
-        await self._say_again(plan.creators)
+        await self._say_again(plan)
         self._signal_again(plan.pairs)
         for topic, keys in plan.tombstones.items():
             for key in sorted(keys):
@@ -105,10 +106,12 @@ class Mender:
             rank = rank_of(event)
             if event.post_id in wanted and (event.post_id not in best or rank > best[event.post_id][0]):
                 best[event.post_id] = (rank, _copy(record))
-        found = {post_id: record for post_id, (_, record) in best.items()}
+        found = {}
         for post_id, creator_id in wanted.items():
             row = self._post_row(creator_id, post_id)
-            if post_id not in found and row is not None and row.removed:
+            if post_id in best and not _older(best[post_id][0], row):
+                found[post_id] = best[post_id][1]
+            elif row is not None and row.removed:
                 removal = PostRemoved(post_id=post_id, creator_id=creator_id, revision=row.revision)
                 found[post_id] = self.wire.record(
                     "posts", removal, id=f"verify-{post_id}-{row.revision}", time=self.now
@@ -123,21 +126,31 @@ class Mender:
                 if post.removed or post.whole():
                     self._embedded(stored_announced(post, self.rules.fold.model_version))
 
-    async def _say_again(self, creators: Collection[str]) -> None:
+    async def _say_again(self, plan: Plan) -> None:
         """By what costs least: the profile, else any post that is whole. One that has neither stays as it is."""
-        for creator_id in sorted(creators):
-            profile = self.spool.find(self.topics.creator_rows, profile_key(creator_id))
-            if profile is not None:
-                self._embedded(self._profile(creator_id, ProfileRow.decode(profile.value or b"")))
+        for creator_id in sorted(plan.creators):
+            event = self._profile(creator_id) or await self._any_post(creator_id)
+            if event is None:
                 continue
-            for post_ids in _chunks(self._post_ids(creator_id)):
-                posts = (await self._stored(post_ids)).values()
-                post = next((post for post in posts if post.removed or post.whole()), None)
-                if post is not None:
-                    self._embedded(stored_announced(post, self.rules.fold.model_version))
-                    break
+            if creator_id in plan.ahead:
+                await self.store.delete("Creator", [plan.ahead[creator_id]])
+            self._embedded(event)
 
-    def _profile(self, creator_id: str, row: ProfileRow) -> ProfileEmbedded:
+    async def _any_post(self, creator_id: str) -> Announced | None:
+        for post_ids in _chunks(self._post_ids(creator_id)):
+            for post in (await self._stored(post_ids)).values():
+                if post.removed or post.whole():
+                    return stored_announced(post, self.rules.fold.model_version)
+        return None
+
+    def _profile(self, creator_id: str) -> ProfileEmbedded | None:
+        stored = self.spool.find(self.topics.creator_rows, profile_key(creator_id))
+        if stored is None:
+            return None
+        try:
+            row = ProfileRow.decode(stored.value or b"")
+        except (ValueError, KeyError, TypeError):
+            return None
         model = self.rules.fold.model_version
         return ProfileEmbedded(
             creator_id=creator_id, revision=row.revision, model_version=model, profile=row.profile, bio=row.bio
@@ -155,8 +168,14 @@ class Mender:
         )
         ids = [id_ for post in posts.values() for id_ in stored_visual_ids(post, model)]
         visuals = await self.store.fetch("Visual", ids, vectors=True) if ids else {}
-        read = [read_post(post, visuals, model) for post in posts.values()]
-        return {post.post_id: post for post in read}
+        found = {}
+        for post in posts.values():
+            try:
+                found[str(post.properties["post_id"])] = read_post(post, visuals, model)
+            except (ValueError, KeyError):
+                # Damaged itself: its own event mends it.
+                continue
+        return found
 
     def _embedded(self, event: Announced) -> None:
         source = InRecord(Position("", 0, 0), None, None, (), round(self.now.timestamp() * 1000))
@@ -188,7 +207,7 @@ class Mender:
     def _write_signal(self, brand_id: str, creator_id: str) -> None:
         """From the facts: none of the pair's events is kept any more, so the owner cannot be asked."""
         rows = self.spool.scan(self.topics.outcome_rows, pair_prefix(brand_id, creator_id))
-        served = Served(self.spool, self.topics.outcome_rows, brand_id, creator_id)
+        served = shown_by(self.spool, self.topics, brand_id, creator_id)
         for _, _, facts in pairs(rows):
             signal = signal_of(brand_id, creator_id, facts, served, self.rules.decay)
             if signal is not None:
@@ -199,7 +218,10 @@ class Mender:
 
     def _post_row(self, creator_id: str, post_id: str) -> PostRow | None:
         record = self.spool.find(self.topics.creator_rows, post_key(creator_id, post_id))
-        return None if record is None else PostRow.decode(record.value or b"")
+        try:
+            return None if record is None else PostRow.decode(record.value or b"")
+        except ValueError:
+            return None
 
     def _send(self, record: OutRecord, name: str) -> None:
         self._sent.append(self.producer.send(record))
@@ -207,6 +229,12 @@ class Mender:
 
     def _did(self, name: str, count: int) -> None:
         self.done[name] = self.done.get(name, 0) + count
+
+
+def _older(rank: Rank, row: PostRow | None) -> bool:
+    """Whether an event is older than what is known of its post: embedded from nothing, it would pass for the newest."""
+    revision, removed, hash_ = rank
+    return row is not None and (revision, removed, bytes(8) if removed else bytes.fromhex(hash_[:16])) < row.rank()
 
 
 def _copy(record: InRecord) -> OutRecord:

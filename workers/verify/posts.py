@@ -12,7 +12,7 @@ from workers.creators.rows import PostRow, post_row
 from workers.domain.ids import post_object_id
 from workers.domain.stored import StoredObject
 from workers.embedder.events_out import stored_announced
-from workers.embedder.objects import expected_visual, read_post, stored_visual_ids
+from workers.embedder.objects import MAX_MEDIA, expected_visual, read_post, stored_visual_ids
 from workers.verify.differences import TOLERANCE, Difference, farthest, unlike_properties
 
 _NEEDED = ("post_id", "creator_id", "revision", "removed")
@@ -32,20 +32,25 @@ class PostFound:
     whole: bool
 
     def encode(self) -> bytes:
-        """The row and whether its vector counts, for ``compare_row``."""
-        assert self.row is not None
-        return (b"\x01" if self.whole else b"\x00") + self.row.encode()
+        """The row and whether its vector counts, for ``compare_row``; nothing where the row is not known."""
+        return b"" if self.row is None else (b"\x01" if self.whole else b"\x00") + self.row.encode()
 
 
-def is_a_post(post: StoredObject, model_version: str) -> bool:
-    """Whether an object of ``Post`` is one that the embedder may have written: under the id of its own name."""
+def wrong_from_the_start(post: StoredObject, model_version: str) -> str | None:
+    """Why an object of ``Post`` is none that the embedder writes; None for one that it may have written."""
     properties = post.properties
-    named = all(name in properties for name in _NEEDED)
-    return named and post.id == post_object_id(str(properties["post_id"]), model_version)
+    lacking = [name for name in _NEEDED if name not in properties]
+    if lacking:
+        return f"without {', '.join(lacking)}"
+    if post.id != post_object_id(str(properties["post_id"]), model_version):
+        return f"not under the id of {properties['post_id']!r}"
+    if not 0 <= int(cast("int", properties.get("visuals", 0))) <= MAX_MEDIA:
+        return f"with {properties['visuals']} pictures"
+    return None
 
 
 def compare_post(post: StoredObject, visuals: Mapping[UUID, StoredObject], fold: FoldSettings) -> PostFound:
-    """A post, or tombstone, that ``is_a_post``, with those of its visuals that are there."""
+    """A post, or tombstone, that is not ``wrong_from_the_start``, with those of its visuals that are there."""
     creator_id, post_id = str(post.properties["creator_id"]), str(post.properties["post_id"])
     differences = list(_visuals(post, visuals, fold.model_version))
     whole = not differences
@@ -68,6 +73,8 @@ def compare_row(
     """The row of a post as its ``PostFound`` tells it against the creators worker's; one of the two may be missing."""
     uuid, row_id = str(post_object_id(post_id, model_version)), f"{creator_id}/{post_id}"
     if stored is None:
+        if expected == b"":
+            return None
         return Difference("missing", "row", row_id, creator_id, "the post is stored, its row is not", post_id)
     try:
         row = PostRow.decode(stored)
@@ -76,6 +83,8 @@ def compare_row(
     if expected is None:
         detail = f"its row says {_said(row)}"
         return Difference("missing", "post", uuid, creator_id, detail, post_id)
+    if not expected:
+        return None
     whole, wanted = expected[:1] == b"\x01", PostRow.decode(expected[1:])
     if row.rank() > wanted.rank():
         detail = f"{_said(wanted)}, its row says {_said(row)}"

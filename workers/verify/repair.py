@@ -28,7 +28,8 @@ class Plan:
     """``posts``: creator by post to be published again; ``anew``: of these, the ones to be embedded from nothing.
 
     ``rows``: creator by post to be announced; ``creators``: to be said again; ``delete``: ids by collection;
-    ``tombstones``: keys by topic. ``visuals``: to be deleted where their post's event is at hand.
+    ``ahead``: the Creator objects, by creator, that may claim to be newer than all that is said, which the indexer
+    would leave alone. ``tombstones``: keys by topic. ``visuals``: to be deleted where their post's event is at hand.
     """
 
     posts: dict[str, str] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Plan:
     visuals: dict[UUID, str] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
     creators: set[str] = field(default_factory=set)
+    ahead: dict[str, UUID] = field(default_factory=dict)
     pairs: set[Pair] = field(default_factory=set)
     delete: dict[str, set[UUID]] = field(default_factory=dict)
     tombstones: dict[str, set[str]] = field(default_factory=dict)
@@ -81,5 +83,4 @@ def _restore(plan: Plan, each: Difference) -> None:
         case _:
             plan.creators.add(each.key)
             if each.kind == "creator" and each.what == "drifted":
-                # The indexer leaves alone what claims to be newer than all it is told.
-                plan.delete.setdefault("Creator", set()).add(UUID(each.id))
+                plan.ahead[each.key] = UUID(each.id)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from workers.verify.content import look_at_posts, look_at_visuals
 from workers.verify.differences import Difference
 from workers.verify.look import Look
 from workers.verify.repair import Plan, plan_for
 from workers.verify.report import Report
+from workers.verify.said import INDEXED, look_at_objects, look_at_rows, look_at_updates
+from workers.verify.signals import look_at_signals
 from workers.verify.spool import Spool
 from workers.verify.stillness import Measure, Stillness, wait_until_settled
 
@@ -16,6 +19,21 @@ LOOKS = 3
 """How often what was in flight is looked at again before it is only counted."""
 ROUNDS = 3
 """Rounds of mending: what one round brings back may show what the next one has to mend."""
+
+
+async def compare(look: Look) -> None:
+    """Each store against what the one before it says, in the order in which the data flows.
+
+    Held in memory: a page of posts with their visuals or of creators with their objects, the rows of one creator, the
+    facts of one pair, and the differences. All else is streamed, or lies in the spool on disk.
+    """
+    await look_at_posts(look)
+    await look_at_visuals(look)
+    look_at_rows(look)
+    await look_at_updates(look)
+    for kind in INDEXED:
+        await look_at_objects(look, kind)
+    look_at_signals(look)
 
 
 class Mending(Protocol):
@@ -70,7 +88,7 @@ class Verify:
                 spool.clear()
             before = self._servers.measure()
             look = self._servers.look(spool)
-            await look.run()
+            await compare(look)
             stillness = Stillness(before, self._servers.measure())
             wrong = [each for each in look.differences if stillness.settled(each)]
             moving = [each for each in look.differences if not stillness.settled(each)]

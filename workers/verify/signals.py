@@ -1,0 +1,71 @@
+"""Looks at the facts of the outcomes worker and at what ``signals`` says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+
+from workers.domain.events import FeedbackSignalled
+from workers.domain.reasons import InvalidEvent
+from workers.outcomes.facts import decode_served, match_key
+from workers.verify.folds import compare_signal, signal_of
+from workers.verify.look import Look, Topics
+from workers.verify.spool import Spool
+from workers.wire.records import InRecord
+
+_FACTS = b"p\x1f"
+
+
+def look_at_signals(look: Look) -> None:
+    """Each pair's facts, folded anew, against its signal; each signal: whether there are facts."""
+    for brand_id, creator_id, rows in pairs(look.spool.scan(look.topics.outcome_rows, _FACTS)):
+        look.count("pair", None)
+        _look_at_pair(look, brand_id, creator_id, rows)
+    total = look.spool.count(look.topics.signals)
+    for record in look.spool.newest(look.topics.signals):
+        look.count("signal", total)
+        if look.spool.expected("signal", record.key or b"") is None:
+            pair = (record.key or b"").decode("utf-8", "backslashreplace")
+            look.wrong("extra", "signal", pair, pair.split("|")[0], "nothing counts for it")
+
+
+def _look_at_pair(look: Look, brand_id: str, creator_id: str, rows: list[bytes]) -> None:
+    pair = f"{brand_id}|{creator_id}"
+    served = shown_by(look.spool, look.topics, brand_id, creator_id)
+    try:
+        expected = signal_of(brand_id, creator_id, rows, served, look.rules.decay)
+    except (ValueError, KeyError, TypeError) as error:
+        look.spool.expect("signal", pair.encode())
+        look.wrong("drifted", "signal", pair, brand_id, f"one of the pair's facts cannot be read: {error}")
+        return
+    if expected is None:
+        return
+    look.spool.expect("signal", pair.encode())
+    record = look.spool.find(look.topics.signals, pair.encode())
+    try:
+        found = None if record is None else look.wire.read(record, (FeedbackSignalled,))
+    except InvalidEvent as error:
+        look.wrong("drifted", "signal", pair, brand_id, f"{error.reason}: {error.detail}")
+    else:
+        look.keep(compare_signal(brand_id, creator_id, expected, found))
+
+
+def shown_by(spool: Spool, topics: Topics, brand_id: str, creator_id: str) -> Callable[[str], bool]:
+    """Asked of a match id: whether that match was served to the brand and showed the creator."""
+
+    def shown(match_id: str) -> bool:
+        record = spool.find(topics.outcome_rows, match_key(brand_id, match_id))
+        return record is not None and creator_id in decode_served(record.value or b"").creators
+
+    return shown
+
+
+def pairs(records: Iterator[InRecord]) -> Iterator[tuple[str, str, list[bytes]]]:
+    """Brand, creator and their facts' rows, pair by pair, of facts sorted by key."""
+
+    def pair(record: InRecord) -> tuple[str, str]:
+        parts = [part.decode("utf-8", "backslashreplace") for part in (record.key or b"").split(b"\x1f", 3)]
+        return (parts[1], parts[2]) if len(parts) == 4 else ("", "")
+
+    for (brand_id, creator_id), group in groupby(records, pair):
+        yield brand_id, creator_id, [record.value or b"" for record in group]
