@@ -261,6 +261,27 @@ def test_a_commit_without_waiting_arrives_and_may_be_repeated(world: World, join
     assert world.committed("group") == {(world.one, 0): 3}
 
 
+def test_the_next_owner_finds_the_note_beside_the_offset(world: World, join: Callable[..., Member]) -> None:
+    """What a commit notes is acknowledged, replaced by the next one, and there for whoever owns the partition next."""
+    write(world, world.one, 0, b"a", b"b", b"c")
+    first = join()
+    eventually(lambda: len(first.read) == 3, 20)
+    names = [(world.one, 0), (world.one, 1)]
+    assert all(first.consumer.former(names)[name][0] in (None, "") for name in names)
+    assert first.consumer.acknowledged((world.one, 0)) is None
+    for note in ("one", "two"):
+        first.do(partial(first.consumer.commit, {(world.one, 0): 1}, wait=False, notes={(world.one, 0): note}))
+        eventually(lambda note=note: first.consumer.acknowledged((world.one, 0)) == note, 20)  # type: ignore[misc]
+    first.on_revoked = lambda: first.consumer.commit({(world.one, 0): 1}, wait=True, notes={(world.one, 0): "three"})
+    first.leave()
+    second = join()
+    eventually(lambda: len(second.read) == 2, 20)
+    former = second.consumer.former(names)
+    assert former[world.one, 0] == ("three", 3)
+    assert former[world.one, 1][0] in (None, "")
+    assert second.consumer.acknowledged((world.one, 0)) is None
+
+
 def test_partitions_are_shared_by_range(world: World, join: Callable[..., Member]) -> None:
     """One member owns partition n of both topics; together they own everything, and the first let go before."""
     first = join()

@@ -32,6 +32,7 @@ class Group:
     generation: int = 0
     let_go: set[int] = field(default_factory=set)
     committed: dict[TopicPartition, int] = field(default_factory=dict)
+    notes: dict[TopicPartition, str] = field(default_factory=dict)
 
     def rebalance(self) -> None:
         """Membership changed: everybody joins again."""
@@ -84,7 +85,10 @@ class FakeBroker:
 
 
 class FakeConsumer:
-    """A member of a group. Rebalances happen inside ``poll`` and ``close``, as in librdkafka."""
+    """A member of a group. Rebalances happen inside ``poll`` and ``close``, as in librdkafka.
+
+    One that is ``killed`` commits nothing any more, as a process that died.
+    """
 
     def __init__(self, broker: FakeBroker, group: str) -> None:
         self._broker, self._group = broker, broker.groups.setdefault(group, Group())
@@ -94,7 +98,8 @@ class FakeConsumer:
         self._assigned_generation = -1
         self._turn = 0
         self.topics: tuple[str, ...] = ()
-        self.expired = False
+        self.expired = self.killed = False
+        self._acknowledged: dict[TopicPartition, str] = {}
         self.polls = self.pauses = 0
         self.silent = 0.0
         self.refused: list[dict[TopicPartition, int]] = []
@@ -127,12 +132,25 @@ class FakeConsumer:
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         self._paused -= set(partitions)
 
-    def commit(self, offsets: Mapping[TopicPartition, int], wait: bool) -> None:
+    def commit(
+        self, offsets: Mapping[TopicPartition, int], wait: bool, notes: Mapping[TopicPartition, str] | None = None
+    ) -> None:
         with self._broker.changed:
+            if self.killed:
+                return
             if self in self._group.members and not self.expired:
                 self._group.committed.update(offsets)
+                self._group.notes.update(dict.fromkeys(offsets, "") | dict(notes or {}))
+                self._acknowledged |= {name: (notes or {}).get(name, "") for name in offsets}
             else:
                 self.refused.append(dict(offsets))
+
+    def acknowledged(self, partition: TopicPartition) -> str | None:
+        return self._acknowledged.get(partition)
+
+    def former(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, tuple[str | None, int]]:
+        with self._broker.changed:
+            return {name: (self._group.notes.get(name), len(self._broker.logs[name])) for name in partitions}
 
     def silence(self) -> float:
         return self.silent
@@ -161,14 +179,14 @@ class FakeConsumer:
             if self._positions:
                 self._listener.lost(list(self._positions))
             with self._broker.changed:
-                self._positions, self.expired = {}, False
+                self._positions, self.expired, self._acknowledged = {}, False, {}
                 group.rebalance()
         if self._generation != group.generation:
             generation = group.generation
             if self._positions:
                 self._listener.revoked(list(self._positions))
             with self._broker.changed:
-                self._positions, self._paused = {}, set()
+                self._positions, self._paused, self._acknowledged = {}, set(), {}
                 if generation == group.generation:
                     self._generation = generation
                     group.let_go.add(id(self))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.error import HTTPError
@@ -15,8 +16,8 @@ from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
 
 from tests.topics import read_topic
 from tests.waiting import eventually
@@ -80,7 +81,7 @@ class Posts:
     """The world around the worker: what is published, stored, written and committed."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._wire = Wire(JsonCodec(), "/test", settings.namespace)
         self._producer = KafkaProducer(settings)
         self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
@@ -106,35 +107,55 @@ class Posts:
     def send(self, key: bytes, value: bytes, partition: int | None = None) -> None:
         """Write a raw record to ``posts``."""
         headers = (("ce_type", PostRemoved.type_name().encode()),)
-        topic = topic_name(self._settings.namespace, "posts")
+        topic = topic_name(self.settings.namespace, "posts")
         self._producer.send(OutRecord(topic, key, value, headers, partition)).result(20)
 
     def stored(self) -> Counter[str]:
         """How often each post was stored."""
-        path = self._settings.data_dir / "stored"
+        path = self.settings.data_dir / "stored"
         return Counter(path.read_text().split()) if path.exists() else Counter()
 
     def log(self) -> str:
         """What the workers said."""
-        return (self._settings.data_dir / "echo.log").read_text()
+        return (self.settings.data_dir / "echo.log").read_text()
 
     def read(self, topic: str) -> list[tuple[bytes | None, bytes | None]]:
         """Keys and values in a topic."""
-        return [(record.key, record.value) for record in read_topic(self._settings, topic)]
+        return [(record.key, record.value) for record in read_topic(self.settings, topic)]
 
     def written(self) -> Counter[str]:
         """How often each post's output is in ``embeddings``."""
         return Counter((value or b"").decode() for _, value in self.read("embeddings"))
 
+    def notes(self) -> dict[tuple[str, int], str]:
+        """What stands beside the group's offsets."""
+        group = topic_name(self.settings.namespace, "embedder")
+        offsets = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(20)
+        return {(found.topic, found.partition): found.metadata or "" for found in offsets.topic_partitions}
+
+    def limit(self, topic: str, size: int) -> None:
+        """The largest message that a topic takes."""
+        name = topic_name(self.settings.namespace, topic)
+        entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+        for future in self._admin.incremental_alter_configs([resource]).values():
+            future.result(20)
+
     def uncommitted(self) -> int:
         """Records of ``posts`` behind the group's offsets."""
-        group = topic_name(self._settings.namespace, "embedder")
-        posts = topic_name(self._settings.namespace, "posts")
+        group = topic_name(self.settings.namespace, "embedder")
+        posts = topic_name(self.settings.namespace, "posts")
         offsets = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(20)
         done = sum(found.offset for found in offsets.topic_partitions if found.topic == posts and found.offset > 0)
         count = len(self._admin.list_topics(posts).topics[posts].partitions)
         ends = self._admin.list_offsets({TopicPartition(posts, n): OffsetSpec.latest() for n in range(count)})
-        return int(sum(end.result(20).offset for end in ends.values()) - done)
+        try:
+            return int(sum(end.result(20).offset for end in ends.values()) - done)
+        except KafkaException as error:
+            # A topic made a moment ago may have no leader yet.
+            if error.args[0].retriable():
+                return -1
+            raise
 
     def close(self) -> None:
         """End the producer."""
@@ -261,3 +282,48 @@ def test_a_slow_host_of_one_post_holds_nobody(posts: Posts, start: Callable[[], 
     assert key == b"c1"
     eventually(lambda: posts.written()["slow1"] == 1, 30)
     assert posts.stored() == posts.written() == Counter(posts.published)
+
+
+@pytest.mark.timeout(300)
+def test_an_event_that_kills_the_process_is_set_aside_and_no_innocent(
+    posts: Posts, start: Callable[[], Worker]
+) -> None:
+    """Started again after each death: all good ones are done, and exactly the one that killed it is dead."""
+    posts.publish(60)
+    good = list(posts.published)
+    posts.name("before", "poison", "after", creator="c7")
+    good += ["before", "after"]
+    worker, deaths = start(), 0
+    while posts.uncommitted():
+        with suppress(subprocess.TimeoutExpired):
+            assert worker.ended(0.2) == -signal.SIGKILL
+            worker, deaths = start(), deaths + 1
+        assert deaths <= 6
+    assert deaths >= 3
+    assert posts.stored().keys() == posts.written().keys() == set(good)
+    (dead,) = read_topic(posts.settings, "embedder.dead")
+    headers = dict(dead.headers)
+    assert b'"poison"' in (dead.value or b"")
+    assert headers["streamscout.dead.reason"] == b"kills_the_process"
+    assert headers["streamscout.dead.attempts"] == b"3"
+    worker.signal(signal.SIGTERM)
+    assert worker.ended() == 0
+    assert posts.notes()[dead.position.topic.replace("embedder.dead", "posts"), dead.position.partition] == "clean"
+
+
+def test_a_dead_letter_that_kafka_does_not_take_ends_the_worker_uncommitted(
+    posts: Posts, start: Callable[[], Worker]
+) -> None:
+    """Law 4, with a topic that takes no message of that size; once it does, the letter is written and all goes on."""
+    posts.limit("embedder.dead", 100)
+    posts.publish(20)
+    posts.name("dead" + "x" * 200)
+    worker = start()
+    assert worker.ended(60) == 4
+    assert posts.uncommitted() >= 1
+    assert posts.read("embedder.dead") == []
+    posts.limit("embedder.dead", 2_097_152)
+    start()
+    eventually(lambda: posts.uncommitted() == 0, 60)
+    assert len(posts.read("embedder.dead")) == 1
+    assert posts.stored().keys() == set(posts.published[:20])

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from confluent_kafka import (
     Consumer,
+    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
@@ -19,9 +20,10 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from workers.config import Settings
+from workers.containment.quarantine import CLEAN
 from workers.wire import records
 from workers.wire.records import InRecord, Listener, OutRecord, Position, ProduceFailed, TopicFacts, Unavailable
 
@@ -137,9 +139,10 @@ class KafkaConsumer:
     ) -> None:
         settings.required("kafka_bootstrap")
         self._topics: dict[str, tuple[str, int]] = {}
-        self._acknowledged: dict[records.TopicPartition, int] = {}
+        self._acknowledged: dict[records.TopicPartition, tuple[int, str]] = {}
         self._ends: dict[records.TopicPartition, tuple[int, int]] = {}
         self._heard = time.monotonic()
+        self._group = f"{settings.namespace}.{group}" if settings.namespace else group
         self._bootstrap = settings.kafka_bootstrap
         self._admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 3})
         # One process owns partition n of all its topics: range, in both protocols.
@@ -153,7 +156,7 @@ class KafkaConsumer:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": self._bootstrap,
-                "group.id": f"{settings.namespace}.{group}" if settings.namespace else group,
+                "group.id": self._group,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest",
@@ -232,10 +235,18 @@ class KafkaConsumer:
         """Fetch these again, from where poll left off."""
         self._consumer.resume([TopicPartition(*name) for name in partitions])
 
-    def commit(self, offsets: Mapping[records.TopicPartition, int], wait: bool) -> None:
+    def commit(
+        self,
+        offsets: Mapping[records.TopicPartition, int],
+        wait: bool,
+        notes: Mapping[records.TopicPartition, str] | None = None,
+    ) -> None:
         """Commit what is news. A commit that failed for a while is news again; one that is fenced never will be."""
+        wanted = {name: (offset, (notes or {}).get(name, "")) for name, offset in offsets.items()}
         news = [
-            TopicPartition(*name, offset) for name, offset in offsets.items() if self._acknowledged.get(name) != offset
+            TopicPartition(*name, offset, metadata=note)
+            for name, (offset, note) in wanted.items()
+            if self._acknowledged.get(name) != (offset, note)
         ]
         if not news:
             return
@@ -247,6 +258,30 @@ class KafkaConsumer:
         except KafkaException as error:
             if error.args[0].code() not in FENCED:
                 raise KafkaUnavailable(f"the commit of what is done: {error.args[0].str()}") from error
+
+    def acknowledged(self, partition: records.TopicPartition) -> str | None:
+        """The note of the newest commit that Kafka has acknowledged since the assignment."""
+        found = self._acknowledged.get(partition)
+        return None if found is None else found[1]
+
+    def former(
+        self, partitions: Collection[records.TopicPartition]
+    ) -> Mapping[records.TopicPartition, tuple[str | None, int]]:
+        """The note beside each committed offset, and the partition's end. Raises KafkaUnavailable."""
+        # By the admin's futures: the consumer's own calls hold the interpreter's lock until Kafka answers.
+        wanted = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*name) for name in partitions])
+        asked = self._admin.list_consumer_group_offsets([wanted], request_timeout=START_SECONDS)[self._group]
+        try:
+            found = asked.result(START_SECONDS + 1).topic_partitions
+            unclean = [TopicPartition(p.topic, p.partition) for p in found if p.metadata not in (None, "", CLEAN)]
+            ends = self._admin.list_offsets(
+                {partition: OffsetSpec.latest() for partition in unclean}, request_timeout=START_SECONDS
+            )
+            end = {_name(partition): future.result(START_SECONDS + 1).offset for partition, future in ends.items()}
+        except (KafkaException, TimeoutError) as error:
+            raise KafkaUnavailable(f"the offsets of group {self._group}: {error}") from error
+        notes = {_name(partition): partition.metadata for partition in found}
+        return {name: (notes.get(name), end.get(name, 0)) for name in partitions}
 
     def silence(self) -> float:
         """Seconds since the group's coordinator last answered: its heartbeats say that the membership stands."""
@@ -283,7 +318,8 @@ class KafkaConsumer:
     def _committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
             if error is None and partition.error is None:
-                self._acknowledged[partition.topic, partition.partition] = partition.offset
+                note = partition.metadata or ""
+                self._acknowledged[partition.topic, partition.partition] = (partition.offset, note)
 
     def _forget(self, partitions: list[TopicPartition]) -> None:
         # librdkafka keeps a pause beyond the assignment it was for: the partition would come back mute.
@@ -323,4 +359,8 @@ def topic_facts(settings: Settings, topics: Sequence[str]) -> dict[str, TopicFac
 
 
 def _names(partitions: list[TopicPartition]) -> list[records.TopicPartition]:
-    return [(partition.topic, partition.partition) for partition in partitions]
+    return [_name(partition) for partition in partitions]
+
+
+def _name(partition: TopicPartition) -> records.TopicPartition:
+    return partition.topic, partition.partition

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from workers.containment.quarantine import Quarantine
 from workers.core.offsets import Offsets
 from workers.wire.records import Dead, Done, Item, TopicPartition
 
@@ -17,6 +18,7 @@ class Partition:
     name: TopicPartition
     ours: bool = True
     offsets: Offsets = field(default_factory=Offsets)
+    quarantine: Quarantine = field(default_factory=Quarantine)
     blocked_until: float = 0.0
     reason: str = ""
 
@@ -35,6 +37,15 @@ class Waiting:
     key: Hashable
     verdict: Done | Dead | None = None
     after: float = 0.0
+
+    @property
+    def offset(self) -> int:
+        """Where its record lies in its partition."""
+        return self.item.record.position.offset
+
+    def alone(self) -> bool:
+        """Whether nothing else may be in flight with it."""
+        return self.partition.quarantine.is_suspect(self.offset)
 
     def opens(self) -> float:
         """When it may be taken: once its partition and itself have waited."""
@@ -66,13 +77,22 @@ class Queue:
         return [waiting for waiting in self._waiting if waiting.after > now]
 
     def take(self, now: float) -> list[Waiting]:
-        """The next batch: full, or its first item has waited long enough; else nothing."""
+        """The next batch: full, or its first item has waited long enough; else nothing.
+
+        What must run alone is a batch of its own, once nothing is in flight, and nothing overtakes it.
+        """
         batch: list[Waiting] = []
         keys = set(self._in_flight)
         for waiting in self._waiting:
-            if len(batch) == self._size:
+            free = waiting.opens() <= now and waiting.key not in keys
+            if len(batch) == self._size or (free and batch and waiting.alone()):
                 break
-            if waiting.opens() <= now and waiting.key not in keys:
+            if free and waiting.alone():
+                if self._in_flight:
+                    return []
+                batch.append(waiting)
+                break
+            if free:
                 batch.append(waiting)
             if self._exclusive or not batch or batch[-1] is not waiting:
                 keys.add(waiting.key)
@@ -97,7 +117,10 @@ class Queue:
 
     def due(self, now: float) -> float | None:
         """Seconds until the next item is due, if any waits: its batch closes or its partition opens."""
-        free = (w for w in self._waiting if w.key not in self._in_flight)
+        free = [w for w in self._waiting if w.key not in self._in_flight]
+        first = next((w for w in free if w.opens() <= now), None)
+        if first is not None and first.alone() and self._in_flight:
+            return None
         return min((max(w.arrived + self._seconds, w.opens()) - now for w in free), default=None)
 
     def __len__(self) -> int:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Event, Thread
 
 import structlog
 
+from workers.containment.quarantine import arrested
 from workers.core.batch import Partition
 from workers.core.clock import Clock
-from workers.core.lease import Lease
+from workers.core.lease import Lease, LeaseExpired
 from workers.wire.records import Consumer, InRecord, TopicPartition
 
 log = structlog.get_logger()
 POLL_SECONDS = 0.05
 COMMIT_SECONDS = 0.5
+NOTE_SECONDS = 0.005
 
 
 class Fetcher:
@@ -41,11 +44,14 @@ class Fetcher:
         self._seconds, self._wake, self._release = seconds, wake, release
         self._stop = Event()
         self._paused: frozenset[TopicPartition] = frozenset()
+        self._asked = False
         self.records: deque[tuple[Partition, InRecord]] = deque()
         self.partitions: Mapping[TopicPartition, Partition] = {}
         self.blocked: Collection[TopicPartition] = ()
+        self._notes: deque[Future[None]] = deque()
         self.room = Event()
         self.draining = False
+        self.leaving = False
         self.joined = False
         self.polled_at = clock.monotonic()
         self.ended: Future[None] = Future()
@@ -77,15 +83,18 @@ class Fetcher:
             if len(self.records) >= self._capacity:
                 self.room.clear()
                 self.room.wait(POLL_SECONDS if len(self.records) >= self._capacity else 0)
-            record = self._consumer.poll(POLL_SECONDS)
+            record = self._consumer.poll(NOTE_SECONDS if self._notes else POLL_SECONDS)
             self._lease.renew(self._consumer.silence())
             self.polled_at = self._clock.monotonic()
             if record is not None:
                 self.records.append((self.partitions[record.position.topic, record.position.partition], record))
                 self._wake()
-            if self.polled_at >= commit_at:
+            if self.polled_at >= commit_at or self._asked:
+                self._asked = False
                 commit_at = self.polled_at + COMMIT_SECONDS
                 self._commit(self.partitions.values(), wait=False)
+            if self._notes:
+                self._answer()
 
     def _pause(self) -> None:
         """The loop pauses what waits for a server. Back-pressure pauses all, until half of the capacity is free.
@@ -102,10 +111,36 @@ class Fetcher:
             self._consumer.resume(fewer)
         self._paused = wanted
 
+    def note(self) -> Future[None]:
+        """Commit with notes at once. Ends when no partition wants one; LeaseExpired if partitions are on the move."""
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()
+        self._notes.append(future)
+        self._asked = True
+        if self.leaving:
+            self._deny()
+        return future
+
+    def _answer(self) -> None:
+        """Those who wait for a note hear of it."""
+        for name, partition in self.partitions.items():
+            partition.quarantine.acknowledged(self._consumer.acknowledged(name))
+        if not self._lease.valid():
+            self._deny()
+        elif not any(partition.quarantine.wants_note() for partition in self.partitions.values()):
+            while self._notes:
+                self._notes.popleft().set_result(None)
+
+    def _deny(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._notes.popleft().set_exception(LeaseExpired("partitions are on the move"))
+
     def _commit(self, partitions: Iterable[Partition], wait: bool) -> None:
-        offsets = {p.name: p.offsets.committable for p in partitions if p.offsets.committable is not None}
+        known = {p.name: (p.offsets.next, p.quarantine) for p in partitions if p.quarantine.begun}
+        offsets = {name: offset for name, (offset, _) in known.items() if offset is not None}
         if offsets and self._lease.valid():
-            self._consumer.commit(offsets, wait)
+            self._consumer.commit(offsets, wait, {n: known[n][1].note(offset, wait) for n, offset in offsets.items()})
 
     # The assignment, told by the consumer inside poll and close.
 
@@ -113,7 +148,9 @@ class Fetcher:
         """A pause ends with the assignment it was for."""
         log.info("partitions assigned", count=len(partitions))
         self._paused -= frozenset(partitions)
-        self.partitions = {**self.partitions, **{name: Partition(name) for name in partitions}}
+        former = self._consumer.former(partitions)
+        fresh = {name: Partition(name, quarantine=arrested(*former[name])) for name in partitions}
+        self.partitions = {**self.partitions, **fresh}
         self.joined = True
 
     def revoked(self, partitions: Collection[TopicPartition]) -> None:
@@ -129,7 +166,10 @@ class Fetcher:
         gone = [self.partitions[name] for name in partitions if name in self.partitions]
         for partition in gone:
             partition.ours = False
+        self.leaving = True
+        self._deny()
         self._release(seconds)
+        self.leaving = False
         if commit:
             self._commit(gone, wait=True)
         self.partitions = {name: partition for name, partition in self.partitions.items() if partition.ours}

@@ -16,9 +16,9 @@ import structlog
 
 from workers import metrics
 from workers.config import Settings
+from workers.containment.admission import Admission, Misplaced
 from workers.containment.dead_letters import dead_letter
 from workers.containment.retry import Delayed, Retry
-from workers.core.admission import Admission, Misplaced
 from workers.core.batch import Partition, Queue, Waiting
 from workers.core.clock import Clock, SystemClock
 from workers.core.fetch import Fetcher
@@ -33,9 +33,11 @@ from workers.wire.records import (
     EventT,
     Handler,
     Health,
+    InRecord,
     Item,
     Later,
     OutRecord,
+    ProduceFailed,
     Producer,
     TopicPartition,
     Unavailable,
@@ -82,13 +84,12 @@ class Loop(Generic[EventT]):
         self._dead, again, retry = own
         self._topics = [*(topic_name(settings.namespace, topic) for topic in topics), again, retry]
         self._retry = Retry(settings, retry)
-        self._admission = Admission(
-            wire, accepted, consumer.partitions, again, self._retry, self._clock, serial_key, tombstones
-        )
+        self._admission = Admission(wire, accepted, consumer.partitions, again, self._retry, serial_key, tombstones)
         self._queue = Queue(settings.batch_size, settings.batch_seconds, exclusive=serial_key is not None)
         self._room = max(settings.batch_size, settings.queue_size // 2)
         self._in_flight: dict[asyncio.Task[None], list[Waiting]] = {}
         self._observed: set[TopicPartition] = set()
+        self._sequence = 0
         self._decode_after = self._observe_after = 0.0
         self._moved_at = self._clock.monotonic()
         self._stopping, self._wake = asyncio.Event(), asyncio.Event()
@@ -126,12 +127,12 @@ class Loop(Generic[EventT]):
         """Decode what was fetched, each record alone (law 1), as far as there is room."""
         now = self._clock.monotonic()
         arrived: list[Waiting] = []
-        room = self._room - self._queue.ready(now)
+        room = 0 if self._alone() else self._room - self._queue.ready(now)
         while self._fetcher.records and len(arrived) < room and now >= self._decode_after:
             partition, record = self._fetcher.records[0]
             try:
                 if partition.ours:
-                    arrived.append(self._admission.admit(partition, record))
+                    arrived.append(self._admit(partition, record, now))
             except Unavailable as error:
                 log.warning("cannot decode yet", reason=str(error))
                 self._decode_after = now + self._settings.retry_seconds
@@ -139,6 +140,12 @@ class Loop(Generic[EventT]):
                 self._fetcher.records.popleft()
         self._queue.put(arrived)
         self._fetcher.room.set()
+
+    def _admit(self, partition: Partition, record: InRecord, now: float) -> Waiting:
+        found = self._admission.admit(record, partition.quarantine, self._clock.now())
+        partition.offsets.read(record.position.offset)
+        self._sequence += 1
+        return Waiting(found.item, partition, self._sequence, now, found.key, found.verdict, now + found.wait)
 
     def _launch(self) -> None:
         """Start batches, so that fetching and decoding overlap with what the handler waits for."""
@@ -152,7 +159,8 @@ class Loop(Generic[EventT]):
             self._observe()
 
     def _free(self) -> bool:
-        return len(self._in_flight) < self._settings.batches_in_flight and self._lease.valid()
+        few = len(self._in_flight) < self._settings.batches_in_flight and not self._alone()
+        return few and not self._fetcher.leaving and self._lease.valid()
 
     async def _news(self) -> None:
         """Wait until something arrived, ended or fell due."""
@@ -165,7 +173,9 @@ class Loop(Generic[EventT]):
     # A batch: store, outputs, offsets (law 3).
 
     async def _run_batch(self, batch: list[Waiting]) -> None:
+        quarantines = [waiting.partition.quarantine for waiting in batch]
         try:
+            await self._begin(batch)
             verdicts = await self._handle(batch)
             await self._write(batch, verdicts)
             self._settle(batch, verdicts)
@@ -173,11 +183,31 @@ class Loop(Generic[EventT]):
             log.warning("batch dropped", worker=self._worker, items=len(batch), reason=str(error))
             self._queue.put(batch)
         except asyncio.CancelledError:
+            for quarantine in quarantines:
+                quarantine.dropped(fault=False)
             self._queue.put(batch)
             raise
+        except ProduceFailed:
+            raise
+        except BaseException:
+            for quarantine in quarantines:
+                quarantine.dropped(fault=True)
+            raise
         finally:
+            for quarantine in quarantines:
+                quarantine.survived()
             self._queue.landed(batch)
             self._wake.set()
+
+    async def _begin(self, batch: list[Waiting]) -> None:
+        """Whoever comes after a death of this process will know what may have killed it."""
+        for waiting in batch:
+            waiting.partition.quarantine.begin(waiting.offset)
+        if any(partition.quarantine.wants_note() for partition in self._fetcher.partitions.values()):
+            await asyncio.wrap_future(self._fetcher.note())
+
+    def _alone(self) -> bool:
+        return any(batch[0].alone() for batch in self._in_flight.values())
 
     async def _handle(self, batch: list[Waiting]) -> list[Verdict]:
         """The handler stores and answers. What follows a ``Later`` of its own key comes later too."""

@@ -11,6 +11,7 @@ class Offsets:
     def __init__(self) -> None:
         self._open: deque[int] = deque()
         self._settled: set[int] = set()
+        self._first: int | None = None
         self.committable: int | None = None
         """The next offset to read: everything before it is settled. None before the first is."""
 
@@ -18,11 +19,17 @@ class Offsets:
         """How many offsets are read and not yet under the prefix."""
         return len(self._open)
 
+    @property
+    def next(self) -> int | None:
+        """The first offset that is not dealt with, as far as is known."""
+        return self._first if self.committable is None else self.committable
+
     def read(self, offset: int) -> None:
         """An offset was handed out. Raises ValueError if it does not rise."""
         if (self._open and offset <= self._open[-1]) or offset < (self.committable or 0):
             raise ValueError(f"offset {offset} read out of order")
         self._open.append(offset)
+        self._first = offset if self._first is None else self._first
 
     def settle(self, offset: int) -> None:
         """An offset's outputs are acknowledged."""

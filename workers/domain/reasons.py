@@ -133,6 +133,11 @@ class Reason(StrEnum):
         "the vector store refuses an object for what it holds",
         "the detail is the store's answer: mend its schema (`streamscout up` says what differs), and replay",
     )
+    KILLS_THE_PROCESS = (
+        "kills_the_process",
+        "three times the process died while this event was alone in flight",
+        "find out from the worker's log and the host's (out of memory?) what it died of; replay when that is mended",
+    )
     TOO_MANY_ATTEMPTS = (
         "too_many_attempts",
         "tried as often as allowed, and a server refused it each time",

@@ -140,7 +140,10 @@ class Consumer(Protocol):
 
     ``subscribe`` raises ``Unavailable`` when no broker answers or a topic is missing. ``poll`` waits ``seconds`` at
     most. ``silence`` is how many seconds ago the group last confirmed this member. ``commit`` may be repeated: only
-    what is news is sent, and with ``wait`` it is acknowledged on return. ``lag`` counts from the offset that is
+    what is news is sent, and with ``wait`` it is acknowledged on return; a note goes with an offset, and
+    ``acknowledged`` is the newest that Kafka has of this assignment. ``former`` gives the note that the last owner left
+    of each partition, if any, and beside one that is not clean the partition's end; it raises ``Unavailable``.
+    ``lag`` counts from the offset that is
     ``settled`` (None: nothing since it was assigned) to the partition's end; None while the end is unknown.
     """
 
@@ -156,7 +159,13 @@ class Consumer(Protocol):
 
     def resume(self, partitions: Collection[TopicPartition]) -> None: ...
 
-    def commit(self, offsets: Mapping[TopicPartition, int], wait: bool) -> None: ...
+    def commit(
+        self, offsets: Mapping[TopicPartition, int], wait: bool, notes: Mapping[TopicPartition, str] | None = None
+    ) -> None: ...
+
+    def acknowledged(self, partition: TopicPartition) -> str | None: ...
+
+    def former(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, tuple[str | None, int]]: ...
 
     def lag(self, partition: TopicPartition, settled: int | None) -> int | None: ...
 

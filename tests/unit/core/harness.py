@@ -143,8 +143,8 @@ class World:
         return self.broker.read("embedder.dead")
 
     def committed(self, creator: str = "ana", topic: str = "posts") -> int | None:
-        """The committed offset of a creator's partition."""
-        return self.broker.committed("embedder").get((topic, partition_of(creator.encode(), PARTITIONS)))
+        """The committed offset of a creator's partition; None where nothing is: at 0 there is only a note."""
+        return self.broker.committed("embedder").get((topic, partition_of(creator.encode(), PARTITIONS))) or None
 
     async def polled(self, times: int = 15) -> None:
         """Wait until the newest consumer has polled so often more; 15 times is longer than between two commits."""

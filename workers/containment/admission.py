@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from workers.containment.dead_letters import rekeyed
+from workers.containment.quarantine import Quarantine
 from workers.containment.retry import Retry
-from workers.core.batch import Partition, Waiting
-from workers.core.clock import Clock
 from workers.domain.events import Event
 from workers.domain.partitioning import partition_of
 from workers.domain.reasons import Reason
@@ -19,6 +19,16 @@ from workers.wire.records import Dead, Done, InRecord, InvalidEvent, Item
 
 class Misplaced(Done):
     """Forwarded to where it belongs; not handled here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An item to be taken after ``wait`` seconds. ``verdict`` is known where the handler has nothing to say."""
+
+    item: Item[Any]
+    key: Hashable
+    verdict: Done | Dead | None
+    wait: float
 
 
 class Admission:
@@ -31,22 +41,23 @@ class Admission:
         partitions: Callable[[str], int],
         again: str,
         retry: Retry,
-        clock: Clock,
         serial_key: Callable[[Item[Any]], Hashable] | None,
         tombstones: bool,
     ) -> None:
         self._wire, self._accepted, self._partitions, self._again = wire, accepted, partitions, again
-        self._serial_key, self._tombstones = serial_key, tombstones
-        self._retry, self._clock = retry, clock
-        self._sequence = 0
+        self._retry, self._serial_key, self._tombstones = retry, serial_key, tombstones
 
-    def admit(self, partition: Partition, record: InRecord) -> Waiting:
+    def admit(self, record: InRecord, quarantine: Quarantine, now: datetime) -> Admitted:
         """Dead if it is no event, forwarded if it lies where it does not belong. May raise Unavailable."""
-        now = self._clock.monotonic()
-        refusals, wait = self._retry.carried(record, self._clock.now())
+        refusals, wait = self._retry.carried(record, now)
         item: Item[Any] = Item(None, record, refusals, refusals)
         verdict: Done | Dead | None
-        key: Hashable = record.key or partition.name
+        key: Hashable = record.key or (record.position.topic, record.position.partition)
+        if quarantine.is_condemned(record.position.offset):
+            detail = f"the process died {quarantine.deaths} times while it was alone in flight"
+            return Admitted(
+                replace(item, attempts=quarantine.deaths - 1), key, Dead(Reason.KILLS_THE_PROCESS, detail), 0
+            )
         try:
             if record.key is not None and self._tombstones and self._wire.is_tombstone(record):
                 verdict = self._misplaced(record.key, record)
@@ -57,9 +68,7 @@ class Admission:
             verdict = Dead(error.reason, error.detail)
         if verdict is None and self._serial_key is not None:
             key = self._serial_key(item)
-        partition.offsets.read(record.position.offset)
-        self._sequence += 1
-        return Waiting(item, partition, self._sequence, now, key, verdict, after=now + wait)
+        return Admitted(item, key, verdict, wait)
 
     def _misplaced(self, key: bytes, record: InRecord) -> Done | Dead | None:
         """What belongs under another key or on another partition goes round once, and is dead if wrong there too."""

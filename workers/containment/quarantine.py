@@ -1,0 +1,104 @@
+"""Which event kills the process: it is set aside, and no innocent with it.
+
+What may have been in flight stands in the metadata of a partition's committed offset, the note. A process that stops in
+good order writes ``clean``; after any other end, the events that may have been in flight run one by one, and only one
+that was alone when the process died counts. Pure: the loop asks, and the polling thread writes the note.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+DEATHS: Final = 3
+CLEAN: Final = "clean"
+
+
+@dataclass(slots=True)
+class Quarantine:
+    """Of one partition, from its assignment on. Offsets below ``window`` run alone: they may have killed a process.
+
+    Offsets below ``careful`` were there when it died, and may have begun after its last note: before one of them
+    begins, the note that says so must be acknowledged. ``begun`` is behind all that has begun here; ``alone`` is the
+    offset that runs alone now; ``suspect`` died ``deaths`` times alone. ``broken``: what was in flight was dropped;
+    ``faulty``: by a fault of the code.
+    """
+
+    window: int = 0
+    careful: int = 0
+    suspect: int = -1
+    deaths: int = 0
+    begun: int = 0
+    alone: int | None = None
+    broken: bool = False
+    faulty: bool = False
+    noted: tuple[int, int | None] | None = None
+
+    def is_suspect(self, offset: int) -> bool:
+        """Whether it must run alone."""
+        return offset < self.window
+
+    def is_condemned(self, offset: int) -> bool:
+        """Whether it has killed the process as often as it may."""
+        return offset == self.suspect and self.deaths >= DEATHS
+
+    def begin(self, offset: int) -> None:
+        """It is about to run, alone if it is a suspect."""
+        self.begun = max(self.begun, offset + 1)
+        if self.is_suspect(offset):
+            self.alone = offset
+
+    def dropped(self, fault: bool) -> None:
+        """What was in flight did not end. After a fault, which ends the process, what was alone is held to be it."""
+        self.broken, self.faulty = True, self.faulty or fault
+
+    def survived(self) -> None:
+        """What ran alone has ended, and the process has not."""
+        if not self.faulty:
+            self.alone = None
+
+    def wants_note(self) -> bool:
+        """Whether what is about to run must wait until the note that says so is acknowledged."""
+        if self.noted is None:
+            return self.begun > 0
+        begun, alone = self.noted
+        return alone != self.alone or begun < min(self.begun, self.careful)
+
+    def note(self, settled: int, leaving: bool) -> str:
+        """What goes with the commit of offset ``settled``; ``leaving`` in good order says so."""
+        behind = max(self.window, self.begun)
+        if leaving and not self.broken and self.alone is None:
+            behind = self.window
+            if behind <= settled:
+                return CLEAN
+        said: dict[str, int] = {"open": behind}
+        if self.alone is not None:
+            deaths = self.deaths if self.suspect == self.alone else 0
+            said |= {"suspect": self.alone, "deaths": deaths + 1, "alone": 1}
+        elif self.suspect >= settled:
+            said |= {"suspect": self.suspect, "deaths": self.deaths}
+        return json.dumps(said)
+
+    def acknowledged(self, note: str | None) -> None:
+        """Kafka has this note of ours."""
+        said = _read(note)
+        if "open" in said:
+            self.noted = said["open"], said.get("suspect") if "alone" in said else None
+
+
+def arrested(note: str | None, end: int) -> Quarantine:
+    """As the note of the former owner says; ``end`` is the partition's end now."""
+    said = _read(note)
+    if "open" not in said:
+        return Quarantine()
+    return Quarantine(said["open"], end, said.get("suspect", -1), said.get("deaths", 0))
+
+
+def _read(note: str | None) -> dict[str, int]:
+    """The numbers of a note; none of one that is not ours."""
+    try:
+        said = json.loads(note or "{}")
+    except ValueError:
+        return {}
+    return {k: v for k, v in said.items() if isinstance(v, int)} if isinstance(said, dict) else {}
