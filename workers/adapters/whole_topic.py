@@ -85,7 +85,7 @@ class WholeTopics:
         self._consumer.close()
 
     def _describe(self, bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
-        admin = AdminClient({"bootstrap.servers": bootstrap})
+        admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
         futures = admin.describe_topics(TopicCollection(list(topics)), request_timeout=START_SECONDS)
         partitions = []
         for topic, future in futures.items():

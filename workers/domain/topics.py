@@ -2,7 +2,8 @@
 
 A topic has one writer among our workers; ``scrapers`` and ``trackers`` stand for the outside world, whose events the
 API takes in for them. Beside its writer an operator may put back what could not be used: a replay is a copy of what the
-first writer said, never new words, and ``replayed_by`` says that a topic takes it.
+first writer said, never new words, and ``replayed_by`` says that a topic takes it. ``mended_by`` names who may write
+there to mend what a store has lost.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Topic(BaseModel):
     writers: tuple[str, ...] = Field(min_length=1)
     readers: tuple[str, ...]
     replayed_by: tuple[str, ...] = ()
+    mended_by: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _kept_one_way(self) -> Self:

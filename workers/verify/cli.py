@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -50,6 +52,8 @@ def dump_command(
     except UnwritableError as error:
         typer.echo(f"{file} cannot be written: {error}", err=True)
         raise typer.Exit(_USAGE) from error
+    except sqlite3.Error as error:
+        raise _no_room(error) from error
     summary = {"file": str(file), "lines": sum(counts.values()), "kinds": counts}
     # On standard output the lines alone may stand.
     typer.echo(_shown(summary) if json_ else _sentence(summary), err=file == _STDOUT)
@@ -65,12 +69,20 @@ def verify(
 
     settings = load_settings()
     with Bar() as bar:
-        report = asyncio.run(verify_state(settings, repair, wait, bar.told))
+        try:
+            report = asyncio.run(verify_state(settings, repair, wait, bar.told))
+        except sqlite3.Error as error:
+            raise _no_room(error) from error
     if json_:
         typer.echo(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2))
     else:
         show(report)
     raise typer.Exit(_FAILED if report.differences else 0)
+
+
+def _no_room(error: sqlite3.Error) -> typer.Exit:
+    typer.echo(f"the temporary directory (TMPDIR: {tempfile.gettempdir()}) does not hold it: {error}", err=True)
+    return typer.Exit(_USAGE)
 
 
 def _shown(summary: dict[str, Any]) -> str:

@@ -101,7 +101,7 @@ def read_dead_letters(settings: Settings, told: Told) -> set[DeadLetter]:
 
 
 async def verify_state(settings: Settings, repair: bool, wait: float, told: Told) -> Report:
-    """Compare all that is stored and, with ``repair``, mend it. Raises Unavailable, and ProduceFailed from mending."""
+    """Compare all that is stored and, with ``repair``, mend it. Raises Unavailable."""
     settings.required("kafka_bootstrap", "weaviate_url")
     async with connect(settings) as client:
         producer = KafkaProducer(settings)

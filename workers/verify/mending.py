@@ -32,10 +32,12 @@ from workers.verify.repair import Pair, Plan
 from workers.verify.signals import pairs, shown_by
 from workers.verify.spool import Spool
 from workers.wire.cloudevents import Wire
-from workers.wire.records import InRecord, OutRecord, Position, Producer
+from workers.wire.records import InRecord, OutRecord, Position, ProduceFailed, Producer, Unavailable
 
 ReadTopics = Callable[[Sequence[str]], Iterator[InRecord]]
 """All records of some topics, named without the namespace."""
+MENDS = frozenset({"posts", "posts.backfill", "embeddings", "creators", "signals", "decisions", "outcomes"})
+"""The topics that are written to: ``schemas/topics.yaml`` says so of each, ``mended_by``."""
 _SOURCES, _OUTCOMES = ("posts", "posts.backfill"), ("outcomes", "decisions")
 _POSTS: tuple[type[Event], ...] = (PostPublished, PostRemoved)
 _TEACHES: tuple[type[Event], ...] = (CreatorOpened, CreatorShortlisted, CreatorBooked, Outcome)
@@ -45,7 +47,7 @@ _CHUNK = 200
 
 @dataclass(slots=True)
 class Mender:
-    """``mend`` returns how many of each thing were done. Raises Unavailable and ProduceFailed."""
+    """``mend`` returns how many of each thing were done. Raises Unavailable; what was done until then stays done."""
 
     store: Store
     spool: Spool
@@ -70,10 +72,7 @@ class Mender:
         for topic, keys in plan.tombstones.items():
             for key in sorted(keys):
                 self._send(self.wire.tombstone(topic, key), f"tombstones on {topic}")
-        self.producer.flush(_SECONDS)
-        for future in self._sent:
-            future.result(_SECONDS)
-        self._sent.clear()
+        self._acknowledged()
         return self.done
 
     # Posts, from their own events.
@@ -222,6 +221,16 @@ class Mender:
             return None if record is None else PostRow.decode(record.value or b"")
         except ValueError:
             return None
+
+    def _acknowledged(self) -> None:
+        self.producer.flush(_SECONDS)
+        try:
+            for future in self._sent:
+                future.result(_SECONDS)
+        except (ProduceFailed, TimeoutError) as error:
+            raise Unavailable(f"not acknowledged: {error or 'no answer'}") from error
+        finally:
+            self._sent.clear()
 
     def _send(self, record: OutRecord, name: str) -> None:
         self._sent.append(self.producer.send(record))

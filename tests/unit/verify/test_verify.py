@@ -24,9 +24,15 @@ from tests.unit.verify.damages import (
     visual_turned,
 )
 from tests.unit.verify.world import NOW, World, post, whole
+from workers.config import REPOSITORY
 from workers.creators.rows import StandingRow, post_key, profile_key, standing_key
 from workers.domain.events import CreatorErased
 from workers.domain.ids import post_object_id
+from workers.domain.topics import load_topics
+from workers.verify.mending import MENDS
+from workers.verify.repair import plan_for
+from workers.verify.spool import Spool
+from workers.verify.worker import compare
 from workers.wire.records import OutRecord
 
 
@@ -80,6 +86,26 @@ async def test_each_damage_alone_is_found_and_mended(damage: Callable[[World], s
     mended = await world.verify().run(repair=True)
     assert mended.differences == []
     assert await world.state() == before
+
+
+async def test_only_topics_that_say_so_are_written_to() -> None:
+    """``mended_by`` of schemas/topics.yaml is the list of what mending writes to, and it writes to nothing else."""
+    listed = load_topics(REPOSITORY / "schemas" / "topics.yaml")
+    assert {topic.name for topic in listed if topic.mended_by == ("verify",)} == MENDS
+    assert {topic.mended_by for topic in listed} == {(), ("verify",)}
+    world = await whole()
+    for damage in (*DAMAGES, signal_gone):
+        damage(world)
+    await world.digest()
+    world.awake.clear()
+    before = {topic: len(records) for topic, records in world.records.items()}
+    with Spool() as spool:
+        look = world.look(spool)
+        await compare(look)
+        await world.mender(look).mend(plan_for(look.differences))
+    written = {topic for topic, records in world.records.items() if len(records) > before.get(topic, 0)}
+    assert written <= MENDS
+    assert {"posts", "embeddings", "creators", "signals"} <= written
 
 
 async def test_what_a_worker_has_not_read_yet_is_in_flight() -> None:
