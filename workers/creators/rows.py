@@ -145,7 +145,9 @@ def profile_row(event: ProfileEmbedded, dimensions: int) -> ProfileRow:
     """The fact that ``event`` states. Raises ValueError for a bio's vector of another size or not finite."""
     if event.bio is not None:
         from_bytes(event.bio, dimensions)
-    return ProfileRow(event.revision, tie(event), event.profile, event.bio)
+    # Not of the bio's vector: a model may answer in other bits the next time, and the other profile would win then.
+    order = tie(event.model_copy(update={"bio": None}))
+    return ProfileRow(event.revision, order, event.profile, event.bio)
 
 
 def tie(event: Event) -> bytes:

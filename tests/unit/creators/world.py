@@ -63,7 +63,7 @@ def profiled(revision: int = 1, name: str = "Mira", bio: int | None = None) -> P
         creator_id="mira",
         revision=revision,
         model_version=MODEL,
-        profile=Profile(name=name),
+        profile=Profile(name=name, bio="" if bio is None else f"bio {bio}"),
         bio=None if bio is None else to_bytes(vector(bio)),
     )
 

@@ -1,0 +1,227 @@
+"""What is stored against what must be: ``streamscout state dump`` and the oracle. Nothing extra, nothing missing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import orjson
+
+from tests.storm.oracle import Constants, end_state, standing_posts, standing_profiles, text_of
+from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.triton import TritonEncoder
+from workers.config import Settings
+from workers.domain.events import CreatorProfiled, CreatorUpdated, Event, PostPublished
+from workers.domain.ids import bio_object_id, creator_object_id, post_object_id, visual_id
+from workers.domain.model_card import ModelCard
+from workers.domain.vectors import Array, centre
+from workers.verify.lines import signal_values, update_values
+
+TOLERANCE = 1e-3
+Key = tuple[str, ...]
+Line = dict[str, Any]
+DeadLetter = tuple[str, str, str]
+"""Id, worker, reason."""
+
+
+def constants(settings: Settings, card: ModelCard) -> Constants:
+    """The settings that the end state depends on."""
+    return Constants(
+        model_version=card.model_version,
+        facets=settings.fold_facets,
+        join=settings.fold_join,
+        half_life_days=settings.fold_half_life_days,
+        window=settings.fold_window,
+        caption_weight=settings.fold_caption,
+        landmark=settings.landmark,
+        signal_half_life_days=settings.signal_half_life_days,
+    )
+
+
+class Encoded:
+    """The oracle's own vectors: each distinct picture and text through the real Triton once."""
+
+    def __init__(self, settings: Settings, card: ModelCard) -> None:
+        self._settings, self._card = settings, card
+        self._pictures: dict[str, Array] = {}
+        self._texts: dict[str, Array] = {}
+        self.hashes: dict[str, str] = {}
+
+    def learn(self, events: Iterable[Event]) -> None:
+        """Encode what these events hold and is not known yet."""
+        seen = list(events)
+        posts = [event for event in seen if isinstance(event, PostPublished)]
+        urls = {media.url for post in posts for media in post.media} - self._pictures.keys()
+        texts = {text_of(post.caption, post.hashtags) for post in posts}
+        texts |= {event.bio.strip() for event in seen if isinstance(event, CreatorProfiled)}
+        data = {url: Path(unquote(urlsplit(url).path)).read_bytes() for url in sorted(urls)}
+        self.hashes |= {url: hashlib.sha256(one).hexdigest() for url, one in data.items()}
+        asyncio.run(self._encode(data, sorted(texts - self._texts.keys() - {""})))
+
+    async def _encode(self, data: Mapping[str, bytes], texts: Sequence[str]) -> None:
+        urls = list(data)
+        means = self._card.centring_means
+        async with TritonEncoder(str(self._settings.triton_url), self._card) as encoder:
+            if urls:
+                pixels = np.stack([to_pixels(decode(data[url], self._settings), self._card) for url in urls])
+                vectors = centre(await encoder.encode_images(pixels), np.array(means.visual))
+                self._pictures |= zip(urls, vectors.astype(np.float32), strict=True)
+            if texts:
+                vectors = centre(await encoder.encode_texts(texts), np.array(means.caption))
+                self._texts |= zip(texts, vectors.astype(np.float32), strict=True)
+
+    def visual(self, post: PostPublished, position: int) -> Array:
+        return self._pictures[post.media[position].url]
+
+    def caption(self, post: PostPublished) -> Array | None:
+        return self._texts.get(text_of(post.caption, post.hashtags))
+
+    def bio(self, profile: CreatorProfiled) -> Array | None:
+        return self._texts.get(profile.bio.strip())
+
+
+class Stored:
+    """The vectors that are stored, where they are there: folds of them must be equal to the last bit.
+
+    They are compared with the encoded ones by themselves, to ``TOLERANCE``.
+    """
+
+    def __init__(self, encoded: Encoded, lines: Mapping[Key, Line], model: str) -> None:
+        self._encoded, self._lines, self._model = encoded, lines, model
+
+    def visual(self, post: PostPublished, position: int) -> Array:
+        key = "visual", str(visual_id(post.post_id, position, 0, self._model))
+        return self._stored(key, "visual", self._encoded.visual(post, position))
+
+    def caption(self, post: PostPublished) -> Array | None:
+        encoded = self._encoded.caption(post)
+        key = "post", str(post_object_id(post.post_id, self._model))
+        return None if encoded is None else self._stored(key, "caption", encoded)
+
+    def bio(self, profile: CreatorProfiled) -> Array | None:
+        encoded = self._encoded.bio(profile)
+        key = "bio", str(bio_object_id(profile.creator_id, self._model))
+        return None if encoded is None else self._stored(key, "bio", encoded)
+
+    def _stored(self, key: Key, name: str, encoded: Array) -> Array:
+        found = self._lines.get(key, {}).get("vectors", {}).get(name)
+        return encoded if found is None or far(encoded, found) else np.asarray(found, dtype=np.float32)
+
+
+def far(wanted: Array | None, found: list[float] | None) -> bool:
+    """Whether two vectors differ by more than ``TOLERANCE`` anywhere; two that are not there are equal."""
+    if wanted is None or found is None:
+        return (wanted is None) != (found is None)
+    return len(wanted) != len(found) or bool(np.abs(np.asarray(wanted) - np.asarray(found)).max() > TOLERANCE)
+
+
+def keyed(data: bytes) -> dict[Key, Line]:
+    """A dump's lines by kind and id; dead letters by worker and reason too."""
+    lines = [orjson.loads(each) for each in data.splitlines()]
+    return {key_of(line): line for line in lines}
+
+
+def key_of(line: Line) -> Key:
+    if line["kind"] == "dead":
+        return "dead", line["id"], line["worker"], line["reason"]
+    return line["kind"], line["id"]
+
+
+def differences(
+    data: bytes,
+    events: Collection[Event],
+    dead: Collection[DeadLetter],
+    encoded: Encoded,
+    settings: Settings,
+    card: ModelCard,
+) -> list[str]:
+    """A line for each way in which a dump is not what these good events, and these bad records, must lead to."""
+    lines, model = keyed(data), card.model_version
+    standing: list[Event] = [*standing_posts(events).values(), *standing_profiles(events, model).values()]
+    encoded.learn(standing)
+    state = end_state(events, Stored(encoded, lines, model), constants(settings, card))
+    expected: dict[Key, Line] = {("dead", *letter): {} for letter in dead}
+    for post in state.posts.values():
+        expected |= _post_lines(post, encoded, model)
+    for update in state.updates.values():
+        expected["update", update.creator_id] = orjson.loads(
+            orjson.dumps(update_values(update), option=orjson.OPT_SERIALIZE_NUMPY)
+        )
+        expected |= _creator_lines(update, settings.facet_min_share)
+    for signal in state.signals.values():
+        expected["signal", signal.key()] = orjson.loads(orjson.dumps(signal_values(signal)))
+    found = [f"missing: {' '.join(key)}" for key in sorted(expected.keys() - lines.keys())]
+    found += [f"extra: {' '.join(key)} {_short(lines[key])}" for key in sorted(lines.keys() - expected.keys())]
+    for key in sorted(expected.keys() & lines.keys()):
+        found += [f"{' '.join(key)}: {each}" for each in _unlike(expected[key], lines[key])]
+    return found
+
+
+def _post_lines(post: Event, encoded: Encoded, model: str) -> dict[Key, Line]:
+    """The post's object and its visuals'; of a removed one the tombstone."""
+    assert hasattr(post, "post_id")
+    object_id = str(post_object_id(post.post_id, model))
+    common = {"post_id": post.post_id, "creator_id": post.creator_id, "revision": post.revision}
+    if not isinstance(post, PostPublished):
+        return {("post", object_id): {**common, "removed": True, "visuals": 0, "vectors": {}}}
+    caption = encoded.caption(post)
+    vectors = {} if caption is None else {"caption": caption}
+    own = {**common, "removed": False, "caption": post.caption, "visuals": len(post.media), "vectors": vectors}
+    lines: dict[Key, Line] = {("post", object_id): own}
+    for position, media in enumerate(post.media):
+        lines["visual", str(visual_id(post.post_id, position, 0, model))] = {
+            **common,
+            "position": position,
+            "media_hash": encoded.hashes[media.url],
+            "vectors": {"visual": encoded.visual(post, position)},
+        }
+    return lines
+
+
+def _creator_lines(update: CreatorUpdated, min_share: float) -> dict[Key, Line]:
+    """The Creator's object, its Facets' and its Bio's."""
+    common = {"creator_id": update.creator_id, "revision": update.revision}
+    floats = {
+        name: np.frombuffer(data, "<f4")
+        for name, data in (("creator", update.recency_mean), ("bio", update.bio))
+        if data
+    }
+    creator = {**common, "posts": update.posts, "vectors": {k: v for k, v in floats.items() if k == "creator"}}
+    lines: dict[Key, Line] = {("creator", str(creator_object_id(update.creator_id, update.model_version))): creator}
+    if "bio" in floats:
+        bio_id = str(bio_object_id(update.creator_id, update.model_version))
+        lines["bio", bio_id] = {**common, "vectors": {"bio": floats["bio"]}}
+    for facet in update.facets:
+        if facet.share >= min_share:
+            lines["facet", facet.facet_id] = {
+                **common,
+                "share": facet.share,
+                "posts": facet.posts,
+                "exemplar_post_id": facet.exemplar_post_id,
+                "vectors": {"facet": np.frombuffer(facet.vector, "<f4")},
+            }
+    return lines
+
+
+def _unlike(expected: Line, line: Line) -> list[str]:
+    """What is expected, against the same names of the line; vectors by themselves."""
+    found = [
+        f"{name} is {_short(line.get(name))}, must be {_short(value)}"
+        for name, value in expected.items()
+        if name != "vectors" and line.get(name) != value
+    ]
+    if "vectors" in expected:
+        wanted, there = expected["vectors"], line["vectors"]
+        names = sorted({*wanted, *there})
+        found += [f"vector {name} differs" for name in names if far(wanted.get(name), there.get(name))]
+    return found
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) < 300 else f"{text[:300]}..."

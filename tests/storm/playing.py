@@ -1,0 +1,84 @@
+"""A world is made, a scenario is played in it, and what is stored is compared."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.storm.events import World, gallery
+from tests.storm.scenarios import Scenario
+from tests.storm.stage import WORKERS, Stage, thirds
+from workers.config import Settings
+from workers.stack.setup import prepare_world
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a scenario came to. ``recovery`` is from the end of the disturbance until all is quiet, in seconds."""
+
+    name: str
+    events: int
+    kills: int
+    dead_letters: int
+    recovery: float
+    seconds: float
+    differences: list[str] = field(default_factory=list)
+    failure: str = ""
+
+    def unexplained(self) -> int:
+        """Dead letters that no bad record explains."""
+        return sum(one.startswith("extra: dead") for one in self.differences)
+
+
+@contextmanager
+def play_house(servers: Settings, namespace: str, seed: int) -> Iterator[tuple[Stage, World]]:
+    """A fresh world on running servers, its workers started. Small windows, sessions and pauses: everything moves."""
+    with tempfile.TemporaryDirectory(prefix="streamscout-storm-") as folder:
+        root = Path(folder)
+        settings = servers.model_copy(
+            update={
+                "namespace": namespace,
+                "data_dir": root / "data",
+                "media_root": root / "media",
+                "session_timeout_ms": 6000,
+                "fold_window": 8,
+                "batch_size": 8,
+                "retry_seconds": 0.3,
+                "retry_max_seconds": 3.0,
+                "shutdown_seconds": 10.0,
+            }
+        )
+        (root / "data").mkdir()
+        pictures = gallery(settings.model_repository / "sample_artwork", root / "media")
+        prepare_world(settings)
+        stage = Stage(servers, settings, root)
+        try:
+            for worker in WORKERS:
+                stage.start(worker)
+            stage.ready()
+            yield stage, World(random.Random(seed), pictures)
+        finally:
+            stage.close()
+
+
+def play(stage: Stage, world: World, scenario: Scenario) -> Result:
+    """One scenario: a third of its events before, a third while, a third after the disturbance; then the comparison."""
+    begun, kills, sent = time.monotonic(), stage.kills, len(stage.sent)
+    first, second, third = thirds(scenario.records(world))
+    stage.ready()
+    stage.send(first)
+    scenario.disturb(stage, lambda: stage.send(second), world.rng)
+    stage.send(third)
+    mended = time.monotonic()
+    stage.delivered()
+    stage.quiet()
+    recovery = time.monotonic() - mended
+    found = stage.differences()
+    dead = sum(one.bad is not None for one in stage.sent[sent:])
+    events = len(stage.sent) - sent
+    return Result(scenario.name, events, stage.kills - kills, dead, recovery, time.monotonic() - begun, found)

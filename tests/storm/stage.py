@@ -1,0 +1,294 @@
+"""The stage of a storm: servers of its own, supervised workers, events sent, and the word that all is quiet."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from rich.console import Console
+
+from tests.storm.comparing import DeadLetter, Encoded, differences
+from tests.storm.events import NOW, READER, Sent
+from tests.waiting import eventually
+from workers.adapters.kafka import KafkaProducer
+from workers.adapters.registry import build_codec
+from workers.adapters.whole_topic import WholeTopics
+from workers.config import REPOSITORY, Settings, child_environment
+from workers.domain.events import Event
+from workers.domain.ids import dead_letter_id
+from workers.domain.model_card import load_model_card
+from workers.domain.topics import load_topics, topic_name
+from workers.stack.launcher import RECIPES, Launcher
+from workers.stack.processes import Process
+from workers.stack.progress import Board
+from workers.stack.record import StackFiles
+from workers.stack.status import running_workers, worker_status
+from workers.verify.main import dump_state
+from workers.wire.cloudevents import Wire
+from workers.wire.records import OutRecord
+
+WORKERS = ("embedder", "creators", "indexer", "outcomes")
+QUIET_SECONDS = 150.0
+_NUMBER = "storm"
+
+
+@dataclass
+class Supervised:
+    """A supervisor with its worker. ``command`` is what it runs, after the interpreter."""
+
+    worker: str
+    process: subprocess.Popen[bytes]
+
+    def child(self) -> int | None:
+        """The worker's pid, while one lives."""
+        try:
+            text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        except OSError:
+            return None
+        return int(text.split()[0]) if text.split() else None
+
+
+class Stage:
+    """One world on the servers of ``servers`` (whose data directory is theirs). Not safe for threads."""
+
+    def __init__(self, servers: Settings, settings: Settings, logs: Path) -> None:
+        self.servers, self.settings, self._logs = servers, settings, logs
+        self._card = load_model_card(settings.model_repository)
+        self._wire = Wire(build_codec(settings), "storm", settings.namespace)
+        self._producer = KafkaProducer(settings, delivery_ms=240_000)
+        self._admin = AdminClient({"bootstrap.servers": str(settings.kafka_bootstrap), "log_level": 0})
+        self._encoded = Encoded(settings, self._card)
+        self._running: dict[str, list[Supervised]] = defaultdict(list)
+        self._pause = threading.Event()
+        self.sent: list[Sent] = []
+        self._lost_positions: set[DeadLetter] = set()
+        self._futures: list[object] = []
+        self.kills = 0
+
+    # Workers.
+
+    def start(self, worker: str, *command: str) -> Supervised:
+        """One more process of a worker, under the supervisor. ``command``: a module and arguments, not its own."""
+        arguments = ["-m", *command, worker] if command else ["-m", "workers", "run", worker]
+        with (self._logs / f"{worker}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.storm.supervising", *arguments],
+                env=child_environment(self.settings),
+                cwd=REPOSITORY,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._running[worker].append(Supervised(worker, process))
+        return self._running[worker][-1]
+
+    def stop(self, worker: str) -> list[int]:
+        """SIGTERM to every process of a worker; the exit codes."""
+        stopping, self._running[worker] = self._running[worker], []
+        for one in stopping:
+            one.process.send_signal(signal.SIGTERM)
+        return [self._ended(one) for one in stopping]
+
+    def stop_one(self, one: Supervised) -> int:
+        """SIGTERM to one process; its exit code."""
+        self._running[one.worker].remove(one)
+        one.process.send_signal(signal.SIGTERM)
+        return self._ended(one)
+
+    def _ended(self, one: Supervised) -> int:
+        try:
+            return one.process.wait(self.settings.shutdown_seconds + 40)
+        finally:
+            if one.process.poll() is None:
+                os.killpg(one.process.pid, signal.SIGKILL)
+                one.process.wait()
+
+    def replace(self, worker: str, *command: str) -> None:
+        """Stop a worker and start it with another command."""
+        self.stop(worker)
+        self.start(worker, *command)
+
+    def ready(self) -> None:
+        """Wait until every process that was started says that it is ready."""
+        folder = StackFiles(self.settings.data_dir).workers
+
+        def all_ready() -> bool:
+            notes = [note for note in running_workers(folder) if worker_status(note).ready]
+            pids = {note.pid for note in notes}
+            return all(one.child() in pids for ones in self._running.values() for one in ones)
+
+        eventually(all_ready, 120, "every worker ready")
+
+    def one(self, worker: str) -> Supervised:
+        """The worker's first process."""
+        return self._running[worker][0]
+
+    def child(self, worker: str) -> int:
+        """The pid of the worker's living child."""
+        return eventually(lambda: self.one(worker).child(), 60, f"a living {worker}") or 0
+
+    def kill(self, worker: str) -> None:
+        """kill -9 of the worker; its supervisor starts it again."""
+        os.kill(self.child(worker), signal.SIGKILL)
+        self.kills += 1
+
+    def deaths(self, worker: str) -> int:
+        """How often a supervisor of the worker said that it starts it again."""
+        path = self._logs / f"{worker}.log"
+        return path.read_text(errors="replace").count("ended, starting it again") if path.exists() else 0
+
+    # Servers.
+
+    def server(self, name: str) -> Process:
+        """A server's living process."""
+        return eventually(lambda: StackFiles(self.servers.data_dir).process(name), 60, f"a living {name}")
+
+    def kill_server(self, name: str) -> None:
+        """kill -9 of a server and whatever it has started."""
+        process = self.server(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        eventually(lambda: not process.alive(), 30, f"the end of {name}")
+        self.kills += 1
+
+    def start_server(self, name: str) -> None:
+        """The server again, on its disk and where it was."""
+        recipe = next(recipe for recipe in RECIPES if recipe.name == name)
+        with Board(Console(file=StringIO())) as board:
+            Launcher(self.servers, board).up([recipe])
+
+    def freeze(self, pid: int, group: bool = False) -> None:
+        """SIGSTOP."""
+        (os.killpg if group else os.kill)(pid, signal.SIGSTOP)
+
+    def thaw(self, pid: int, group: bool = False) -> None:
+        """SIGCONT."""
+        (os.killpg if group else os.kill)(pid, signal.SIGCONT)
+
+    def pause(self, seconds: float) -> None:
+        """How long a disturbance lasts."""
+        self._pause.wait(seconds)
+
+    # Events.
+
+    def send(self, records: Sequence[Sent]) -> None:
+        """Hand records over to Kafka; ``delivered`` waits for all."""
+        for sent in records:
+            event = sent.event
+            out = self._wire.record(
+                sent.topic,
+                event,
+                id=f"storm-{len(self.sent)}",
+                time=NOW,
+                extensions={} if sent.type_name is None else {"type": sent.type_name},
+            )
+            headers = (*out.headers, (_NUMBER, b"%d" % len(self.sent)))
+            value = out.value if sent.value is None else sent.value
+            key = out.key if sent.key is None else sent.key
+            self.sent.append(sent)
+            self._futures.append(self._producer.send(OutRecord(out.topic, key, value, headers, sent.partition)))
+
+    def delivered(self) -> None:
+        """Wait until the broker has all that was sent."""
+        waiting, self._futures = self._futures, []
+        for future in waiting:
+            future.result(300)  # type: ignore[attr-defined]
+
+    def good(self) -> list[Event]:
+        """The events that count."""
+        return [sent.event for sent in self.sent if sent.bad is None]
+
+    def dead(self) -> set[DeadLetter]:
+        """The dead letters that the bad records must have become: told by where each of them lies."""
+        names = {topic_name(self.settings.namespace, topic): worker for topic, worker in READER.items()}
+        found = set(self._lost_positions)
+        with closing(WholeTopics(self.settings, list(names))) as reader:
+            for record in reader.to_the_end():
+                number = dict(record.headers).get(_NUMBER)
+                sent = None if number is None else self.sent[int(number)]
+                if sent is not None and sent.bad is not None:
+                    at = record.position
+                    letter = dead_letter_id(at.topic_id, at.partition, at.offset)
+                    found.add((str(letter), names[at.topic], str(sent.bad)))
+        return found
+
+    # The end.
+
+    def behind(self) -> dict[str, int]:
+        """Records that are not committed yet, by worker."""
+        topics: dict[str, list[TopicPartition]] = {worker: [] for worker in WORKERS}
+        for topic in load_topics(self.settings.schemas_dir / "topics.yaml"):
+            name = topic_name(self.settings.namespace, topic.name)
+            for worker in topic.readers:
+                if worker in topics and topic.name != "erasures" and not topic.name.endswith(".changelog"):
+                    topics[worker] += [TopicPartition(name, number) for number in range(topic.partitions)]
+        lag: Counter[str] = Counter()
+        for worker, partitions in topics.items():
+            group = topic_name(self.settings.namespace, worker)
+            asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
+            committed = {(p.topic, p.partition): p.offset for p in asked[group].result(30).topic_partitions}
+            ends = self._admin.list_offsets({p: OffsetSpec.latest() for p in partitions}, request_timeout=30)
+            for partition, end in ends.items():
+                known = max(0, committed.get((partition.topic, partition.partition), 0))
+                lag[worker] += max(0, end.result(30).offset - known)
+        return dict(lag)
+
+    def quiet(self) -> None:
+        """Wait until every group has committed all there is, twice running."""
+        calm = 0
+
+        def settled() -> bool:
+            nonlocal calm
+            calm = 0 if any(self.behind().values()) else calm + 1
+            return calm >= 2
+
+        eventually(settled, QUIET_SECONDS, "all lags at zero")
+
+    def dump(self) -> bytes:
+        """``streamscout state dump``, taken until it is twice the same."""
+        last: list[bytes] = []
+
+        def stable() -> bool:
+            lines: list[bytes] = []
+            asyncio.run(dump_state(self.settings, lines.append, lambda *_: None))
+            last.append(b"".join(lines))
+            return len(last) > 1 and last[-1] == last[-2]
+
+        eventually(stable, 60, "a stable dump")
+        return last[-1]
+
+    def differences(self) -> list[str]:
+        """What is stored that should not be, what is not, and what is not as it should be."""
+        return differences(self.dump(), self.good(), self.dead(), self._encoded, self.settings, self._card)
+
+    def close(self) -> None:
+        """Stop every worker."""
+        for worker in WORKERS:
+            for one in self._running[worker]:
+                one.process.send_signal(signal.SIGTERM)
+        for worker in WORKERS:
+            for one in self._running[worker]:
+                self._ended(one)
+        self._producer.close()
+
+
+def elapsed(since: float) -> float:
+    return time.monotonic() - since
+
+
+def thirds(records: Sequence[Sent]) -> Iterable[Sequence[Sent]]:
+    """Before, while and after."""
+    size = (len(records) + 2) // 3
+    return [records[:size], records[size : 2 * size], records[2 * size :]]
