@@ -8,7 +8,11 @@ ARGS ?=
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lint check test audit fix lock clean
+SEED ?= 1
+MINUTES ?= 10
+ALL ?=
+
+.PHONY: help demo lint check test audit storm fix lock clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +47,9 @@ test: lint ## All tests, the real servers included
 audit: $(STAMP) ## Known vulnerabilities of the locked versions (asks the package index's advisories; needs the network)
 	@test -x $(VENV)/audit/bin/pip-audit || ($(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --disable-pip-version-check --quiet pip-audit)
 	@$(VENV)/audit/bin/pip-audit --requirement requirements.lock --disable-pip
+
+storm: $(STAMP) ## Kill, freeze and lose things while events come in; compare with the oracle (SEED=1 MINUTES=10, ALL=1)
+	@$(BIN)/python -m tests.storm --seed $(SEED) --minutes $(MINUTES) $(if $(ALL),--all)
 
 fix: $(STAMP) ## Format and mend what can be mended
 	@$(BIN)/ruff format .

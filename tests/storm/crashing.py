@@ -114,7 +114,7 @@ def commits_before_storing(_die: Die) -> None:
     async def eager(self: Any, batch: Any) -> Any:
         for waiting in batch:
             waiting.partition.offsets.settle(waiting.item.record.position.offset)
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.0)
         return await handle(self, batch)
 
     Loop._handle = eager  # type: ignore[method-assign]

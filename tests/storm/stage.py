@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from rich.console import Console
 
@@ -65,11 +65,11 @@ class Stage:
     """One world on the servers of ``servers`` (whose data directory is theirs). Not safe for threads."""
 
     def __init__(self, servers: Settings, settings: Settings, logs: Path) -> None:
-        self.servers, self.settings, self._logs = servers, settings, logs
+        self.servers, self.settings, self.logs = servers, settings, logs
         self._card = load_model_card(settings.model_repository)
         self._wire = Wire(build_codec(settings), "storm", settings.namespace)
         self._producer = KafkaProducer(settings, delivery_ms=240_000)
-        self._admin = AdminClient({"bootstrap.servers": str(settings.kafka_bootstrap), "log_level": 0})
+        self._admin = self._new_admin()
         self._encoded = Encoded(settings, self._card)
         self._running: dict[str, list[Supervised]] = defaultdict(list)
         self._pause = threading.Event()
@@ -78,12 +78,15 @@ class Stage:
         self._futures: list[object] = []
         self.kills = 0
 
+    def _new_admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": str(self.settings.kafka_bootstrap), "log_level": 0})
+
     # Workers.
 
     def start(self, worker: str, *command: str) -> Supervised:
         """One more process of a worker, under the supervisor. ``command``: a module and arguments, not its own."""
         arguments = ["-m", *command, worker] if command else ["-m", "workers", "run", worker]
-        with (self._logs / f"{worker}.log").open("ab") as log:
+        with (self.logs / f"{worker}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.storm.supervising", *arguments],
                 env=child_environment(self.settings),
@@ -147,7 +150,7 @@ class Stage:
 
     def deaths(self, worker: str) -> int:
         """How often a supervisor of the worker said that it starts it again."""
-        path = self._logs / f"{worker}.log"
+        path = self.logs / f"{worker}.log"
         return path.read_text(errors="replace").count("ended, starting it again") if path.exists() else 0
 
     # Servers.
@@ -251,7 +254,11 @@ class Stage:
 
         def settled() -> bool:
             nonlocal calm
-            calm = 0 if any(self.behind().values()) else calm + 1
+            try:
+                calm = 0 if any(self.behind().values()) else calm + 1
+            except KafkaException:
+                # Kafka comes back, and what this client knows of its leaders is of before.
+                self._admin, calm = self._new_admin(), 0
             return calm >= 2
 
         eventually(settled, QUIET_SECONDS, "all lags at zero")
