@@ -11,6 +11,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,7 +27,17 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().resolve()
 
 
+def _without_login(url: str) -> str:
+    """An address is printed and logged: what lets in has settings of its own."""
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("no user or password in an address: they have settings of their own")
+    return url
+
+
 Directory = Annotated[Path, AfterValidator(_absolute)]
+Address = Annotated[str, AfterValidator(_without_login)]
+SECRETS = ("kafka_sasl_password", "kafka_key_password", "schema_registry_password", "weaviate_api_key", "api_key")
+"""Each can be in a file instead, named by ``<setting>_file``: what a secret's mount is in Kubernetes."""
 
 
 class SettingsError(Exception):
@@ -40,12 +51,40 @@ class Settings(BaseSettings):
 
     # Servers: an address given here is used as it is, and `up` never starts that server.
     kafka_bootstrap: str | None = Field(None, description="Kafka's bootstrap servers, host:port[,host:port]")
-    schema_registry_url: str | None = Field(
+    schema_registry_url: Address | None = Field(
         None, description="Confluent-compatible registry; without one, values are JSON"
     )
-    weaviate_url: str | None = Field(None, description="Weaviate's REST address, http://host:port")
+    weaviate_url: Address | None = Field(None, description="Weaviate's REST address, http://host:port")
     weaviate_grpc: str | None = Field(None, description="Weaviate's gRPC address, host:port")
-    triton_url: str | None = Field(None, description="Triton's HTTP address, http://host:port")
+    triton_url: Address | None = Field(None, description="Triton's HTTP address, http://host:port")
+
+    # What lets in: see workers/adapters/security.py. A secret is set, or lies in the file that is set.
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How Kafka is spoken to: in clear or by TLS, with or without SASL"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="SASL's mechanism"
+    )
+    kafka_sasl_username: str | None = Field(None, description="User at Kafka")
+    kafka_sasl_password: SecretStr | None = Field(None, description="Password at Kafka")
+    kafka_sasl_password_file: Directory | None = Field(None, description="File of the same, in place of it")
+    kafka_ca_file: Directory | None = Field(
+        None, description="Authorities that vouch for Kafka (PEM); the system's where it is not set"
+    )
+    kafka_certificate_file: Directory | None = Field(None, description="Our certificate for Kafka (PEM)")
+    kafka_key_file: Directory | None = Field(None, description="Key of our certificate for Kafka (PEM)")
+    kafka_key_password: SecretStr | None = Field(None, description="Password of that key")
+    kafka_key_password_file: Directory | None = Field(None, description="File of the same, in place of it")
+    schema_registry_username: str | None = Field(None, description="User at the schema registry")
+    schema_registry_password: SecretStr | None = Field(None, description="Password at the schema registry")
+    schema_registry_password_file: Directory | None = Field(None, description="File of the same, in place of it")
+    schema_registry_ca_file: Directory | None = Field(
+        None, description="Authorities that vouch for the schema registry (PEM)"
+    )
+    weaviate_api_key: SecretStr | None = Field(None, description="Weaviate's API key")
+    weaviate_api_key_file: Directory | None = Field(None, description="File of the same, in place of it")
+    weaviate_ca_file: Directory | None = Field(None, description="Authorities that vouch for Weaviate (PEM)")
+    triton_ca_file: Directory | None = Field(None, description="Authorities that vouch for Triton (PEM)")
 
     # Where things lie.
     data_dir: Directory = Field(Path(".streamscout"), description="State of the local stack and of the workers")
@@ -66,6 +105,15 @@ class Settings(BaseSettings):
     queue_size: int = Field(256, ge=1, description="Items fetched ahead at most")
     batches_in_flight: int = Field(2, ge=1, le=64, description="Batches handled at once at most")
     session_timeout_ms: int = Field(10_000, ge=1000, description="Kafka's session timeout; a lease is half of it")
+    group_protocol: Literal["classic", "consumer"] = Field(
+        "classic", description="Kafka's group protocol: classic, or consumer (KIP-848); Faust's workers speak classic"
+    )
+    group_assignor: Literal["range", "cooperative-sticky"] = Field(
+        "range", description="Who gets which partition under the classic protocol; workers of several topics need range"
+    )
+    group_instance_id: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,200}$")] | None = Field(
+        None, description="Static membership: a name that this process alone has, and keeps when it is started again"
+    )
     shutdown_seconds: float = Field(20.0, gt=0, description="Deadline shared by revocation and shutdown")
     retry_seconds: float = Field(1.0, gt=0, description="First pause after a busy or absent server")
     retry_max_seconds: float = Field(15.0, gt=0, description="Longest pause after a busy or absent server")
@@ -122,6 +170,7 @@ class Settings(BaseSettings):
         "nothing", description="What the API opens to callers without a key"
     )
     api_key: SecretStr | None = Field(None, description="The key that `search`, `match` and other commands show")
+    api_key_file: Directory | None = Field(None, description="File of the same, in place of it")
     api_rate_per_second: float = Field(
         50.0, gt=0, description="Requests a second of one key or address, in the long run"
     )
@@ -135,7 +184,6 @@ class Settings(BaseSettings):
         None, description="Secret under which erased creators' ids are hashed, 16 bytes or more; never change"
     )
     erasure_key_file: Directory | None = Field(None, description="File of the same, in place of it")
-    weaviate_api_key: SecretStr | None = Field(None, description="Weaviate's API key")
 
     def required(self, *names: str) -> None:
         """Raise SettingsError naming each of ``names`` that is not set."""
@@ -175,6 +223,9 @@ def load_settings(**overrides: Any) -> Settings:
     )
     if unknown:
         raise SettingsError(f"unknown settings: {', '.join(unknown)}")
+    if wrong := contradictions(settings):
+        raise SettingsError("; ".join(wrong))
+    settings = settings.model_copy(update=_read_secrets(settings))
     stack = settings.data_dir / STACK_FILE
     if not stack.exists():
         return settings
@@ -183,11 +234,61 @@ def load_settings(**overrides: Any) -> Settings:
     return settings.model_copy(update=filled)
 
 
+def contradictions(settings: Settings) -> list[str]:
+    """What is wrong with settings of which each by itself is right."""
+    lines = [
+        f"STREAMSCOUT_{name.upper()}: set, and its _FILE too; one of them"
+        for name in SECRETS
+        if getattr(settings, name) is not None and getattr(settings, f"{name}_file") is not None
+    ]
+
+    def given(name: str) -> bool:
+        return getattr(settings, name) is not None or getattr(settings, f"{name}_file", None) is not None
+
+    def needs(names: tuple[str, ...], wanted: bool, why: str) -> None:
+        lines.extend(f"STREAMSCOUT_{name.upper()}: {why}" for name in names if given(name) is not wanted)
+
+    sasl, tls = settings.kafka_security.startswith("SASL"), settings.kafka_security.endswith("SSL")
+    how = f"STREAMSCOUT_KAFKA_SECURITY={settings.kafka_security}"
+    needs(("kafka_sasl_username", "kafka_sasl_password"), sasl, f"{'needed' if sasl else 'of no use'} with {how}")
+    if not tls:
+        needs(("kafka_ca_file", "kafka_certificate_file", "kafka_key_file"), False, f"of no use with {how}")
+    pairs = (
+        ("kafka_certificate_file", "kafka_key_file"),
+        ("schema_registry_username", "schema_registry_password"),
+    )
+    for one, other in pairs:
+        if given(one) is not given(other):
+            lines.append(f"STREAMSCOUT_{one.upper()} and STREAMSCOUT_{other.upper()}: both or neither")
+    return lines
+
+
+def _read_secrets(settings: Settings) -> dict[str, SecretStr]:
+    """The secrets that lie in files. Raises SettingsError."""
+    found = {}
+    for name in SECRETS:
+        path: Path | None = getattr(settings, f"{name}_file")
+        if path is None:
+            continue
+        try:
+            found[name] = SecretStr(path.read_text().strip())
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise SettingsError(f"STREAMSCOUT_{name.upper()}_FILE: {path}: {reason}") from error
+        if not found[name].get_secret_value():
+            raise SettingsError(f"STREAMSCOUT_{name.upper()}_FILE: {path} is empty")
+    return found
+
+
 def child_environment(settings: Settings, **extra: str) -> dict[str, str]:
-    """The environment for a child process: this one, with ``settings`` as STREAMSCOUT_ variables, and ``extra``."""
+    """The environment for a child process: this one, with ``settings`` as STREAMSCOUT_ variables, and ``extra``.
+
+    A secret that lies in a file stays there: the child reads it itself.
+    """
+    in_files = {name for name in SECRETS if getattr(settings, f"{name}_file") is not None}
     own = {
         f"STREAMSCOUT_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name in settings.model_fields_set
+        for name in settings.model_fields_set - in_files
         if (value := getattr(settings, name)) is not None
     }
     return {**os.environ, **own, **extra}

@@ -5,6 +5,7 @@ The real one runs where the test asks for the stack (``pytest --stack DIR``, or 
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -19,7 +20,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from tests.fakes.kafka import FakeBroker, FakeConsumer, FakeProducer
 from tests.waiting import eventually
 from workers.adapters.kafka import KafkaConsumer, KafkaProducer
-from workers.config import Settings
+from workers.config import Settings, SettingsError
 from workers.domain.partitioning import partition_of
 from workers.wire.records import Consumer, InRecord, OutRecord, Producer, TopicPartition, Unavailable
 
@@ -27,11 +28,16 @@ PARTITIONS = 4
 
 
 class World(Protocol):
-    """A Kafka with two topics of four partitions, ``one`` and ``two``."""
+    """A Kafka with two topics of four partitions, ``one`` and ``two``.
+
+    ``incremental``: a rebalance tells only what changes hands. ``range``: one member has partition n of both topics.
+    """
 
     one: str
     two: str
     producer: Producer
+    incremental: bool
+    range: bool
 
     def consumer(self, group: str) -> Consumer: ...
 
@@ -42,6 +48,7 @@ class FakeWorld:
     """In memory."""
 
     one, two = "one", "two"
+    incremental, range = False, True
 
     def __init__(self) -> None:
         self._broker = FakeBroker({self.one: PARTITIONS, self.two: PARTITIONS})
@@ -54,26 +61,40 @@ class FakeWorld:
         return self._broker.committed(group)
 
 
-class RealWorld:
-    """On the stack, in a namespace of its own."""
+COMBINATIONS = {
+    "classic": {"session_timeout_ms": 6000},
+    "classic, static": {"session_timeout_ms": 6000, "group_instance_id": "pod"},
+    "cooperative": {"session_timeout_ms": 6000, "group_assignor": "cooperative-sticky"},
+    "consumer": {"session_timeout_ms": 10_000, "group_protocol": "consumer"},
+    "consumer, static": {"session_timeout_ms": 10_000, "group_protocol": "consumer", "group_instance_id": "pod"},
+}
 
-    def __init__(self, stack: Settings) -> None:
-        self._settings = stack.model_copy(
-            update={"namespace": f"c{os.getpid()}x{uuid4().hex[:6]}", "session_timeout_ms": 6000}
+
+class RealWorld:
+    """On the stack, in a namespace of its own. Members of a static kind are named one after the other."""
+
+    def __init__(self, stack: Settings, combination: str) -> None:
+        self.settings = stack.model_copy(
+            update={"namespace": f"c{os.getpid()}x{uuid4().hex[:6]}", **COMBINATIONS[combination]}
         )
-        self.one, self.two = (f"{self._settings.namespace}.{name}" for name in ("one", "two"))
-        self._admin = AdminClient({"bootstrap.servers": self._settings.kafka_bootstrap})
+        self._members = itertools.count(1)
+        self.incremental = self.settings.group_protocol == "consumer" or self.settings.group_assignor != "range"
+        self.range = self.settings.group_assignor == "range"
+        self.one, self.two = (f"{self.settings.namespace}.{name}" for name in ("one", "two"))
+        self._admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap})
         made = self._admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in (self.one, self.two)])
         for future in made.values():
             future.result(20)
-        self._producer = KafkaProducer(self._settings)
+        self._producer = KafkaProducer(self.settings)
         self.producer: Producer = self._producer
 
     def consumer(self, group: str) -> Consumer:
-        return KafkaConsumer(self._settings, group)
+        named = self.settings.group_instance_id and f"pod-{next(self._members)}"
+        settings = self.settings.model_copy(update={"group_instance_id": named})
+        return KafkaConsumer(settings, group, together=self.range)
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
-        name = f"{self._settings.namespace}.{group}"
+        name = f"{self.settings.namespace}.{group}"
         answer = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)])[name].result(20)
         return {(found.topic, found.partition): found.offset for found in answer.topic_partitions}
 
@@ -83,25 +104,15 @@ class RealWorld:
             future.result(20)
 
 
-@pytest.fixture
-def fake_world() -> World:
-    """The in-memory Kafka."""
-    return FakeWorld()
-
-
-@pytest.fixture
-def real_world(stack: Settings) -> Iterator[World]:
-    """The real Kafka."""
-    world = RealWorld(stack)
-    yield world
-    world.close()
-
-
-@pytest.fixture(params=["fake_world", pytest.param("real_world", marks=pytest.mark.real)])
-def world(request: pytest.FixtureRequest) -> World:
-    """Either."""
-    found: World = request.getfixturevalue(request.param)
-    return found
+@pytest.fixture(params=["in memory", *(pytest.param(name, marks=pytest.mark.real) for name in COMBINATIONS)])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """Any of them: the in-memory Kafka, and the real one with each way of being a member."""
+    if request.param == "in memory":
+        yield FakeWorld()
+        return
+    real = RealWorld(request.getfixturevalue("stack"), request.param)
+    yield real
+    real.close()
 
 
 class Member:
@@ -175,6 +186,42 @@ def join(world: World) -> Iterator[Callable[..., Member]]:
     yield make
     for member in members:
         member.leave()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("combination", ["classic, static", "consumer, static"])
+def test_two_processes_of_one_name_do_not_fight(stack: Settings, combination: str) -> None:
+    """Classic: the first one ends, what it had is lost. KIP-848: the second one ends, it may come again."""
+    world = RealWorld(stack, combination)
+    settings = world.settings
+    first, second = KafkaConsumer(settings, "group"), KafkaConsumer(settings, "group")
+    told: list[str] = []
+
+    class Told:
+        def assigned(self, partitions: Collection[TopicPartition]) -> None: ...
+
+        def revoked(self, partitions: Collection[TopicPartition]) -> None: ...
+
+        def lost(self, partitions: Collection[TopicPartition]) -> None:
+            told.extend(["lost"] * len(partitions))
+
+    def joined(consumer: KafkaConsumer) -> bool:
+        consumer.poll(0.1)
+        return bool(consumer._consumer.assignment())
+
+    first.subscribe([world.one], Told())
+    eventually(lambda: joined(first), 20)
+    second.subscribe([world.one], Told())
+    classic = settings.group_protocol == "classic"
+    wanted, loser = (SettingsError, first) if classic else (Unavailable, second)
+    with pytest.raises(wanted, match="pod"):
+        eventually(lambda: second.poll(0.1) or first.poll(0.1), 20)
+    loser.commit({(world.one, 0): 1}, wait=True)
+    assert world.committed("group") == {}
+    assert told == ["lost"] * (PARTITIONS if classic else 0)
+    first.close()
+    second.close()
+    world.close()
 
 
 def write(world: World, topic: str, partition: int, *values: bytes) -> None:
@@ -289,8 +336,13 @@ def test_partitions_are_shared_by_range(world: World, join: Callable[..., Member
     eventually(lambda: first.mine == everything, 20)
     second = join()
     eventually(lambda: second.mine and first.mine | second.mine == everything and not first.mine & second.mine, 30)
-    assert [kind for kind, _ in first.told] == ["assigned", "revoked", "assigned"]
-    for member in (first, second):
+    if world.incremental:
+        moved = [partitions for kind, partitions in first.told if kind == "revoked"]
+        assert frozenset().union(*moved) == second.mine
+        assert not [kind for kind, _ in first.told if kind == "lost"]
+    else:
+        assert [kind for kind, _ in first.told] == ["assigned", "revoked", "assigned"]
+    for member in (first, second) if world.range else ():
         assert {n for topic, n in member.mine if topic == world.one} == {
             n for topic, n in member.mine if topic == world.two
         }
@@ -317,12 +369,55 @@ def test_a_partition_assigned_anew_is_not_paused(world: World, join: Callable[..
     first = join()
     eventually(lambda: first.mine, 20)
     first.do(lambda: first.consumer.pause(set(first.mine)))
+    everything = frozenset(first.mine)
     second = join()
-    eventually(lambda: second.mine, 30)
-    eventually(lambda: first.told[-1][0] == "assigned" and len(first.told) == 3, 30)
+    eventually(lambda: second.mine and not first.mine & second.mine and first.mine | second.mine == everything, 30)
+    kept = {number for topic, number in first.mine if topic == world.one} if world.incremental else set()
+    second.leave()
+    eventually(lambda: first.mine == everything, 40)
     for number in range(PARTITIONS):
         write(world, world.one, number, b"%d" % number)
-    eventually(lambda: first.values() | second.values() == {b"0", b"1", b"2", b"3"}, 20)
+    eventually(lambda: first.values() == {b"%d" % n for n in range(PARTITIONS) if n not in kept}, 20)
+    first.do(lambda: first.consumer.resume(set(first.mine)))
+    eventually(lambda: len(first.values()) == PARTITIONS, 20)
+
+
+def test_a_member_comes_and_goes_under_load_and_nothing_is_lost(world: World, join: Callable[..., Member]) -> None:
+    """What each commits as it is revoked is where the next begins: every record is read, few of them twice."""
+    first = join()
+    eventually(lambda: first.mine, 20)
+    sent: set[bytes] = set()
+
+    def load(count: int) -> None:
+        values = [b"%d" % (len(sent) + number) for number in range(count)]
+        futures = [
+            world.producer.send(OutRecord(topic, b"key", value, (), number % PARTITIONS))
+            for number, value in enumerate(values)
+            for topic in (world.one, world.two)
+        ]
+        for future in futures:
+            future.result(20)
+        sent.update(values)
+
+    def commit_what_was_read(member: Member) -> None:
+        ends = {(r.position.topic, r.position.partition): r.position.offset + 1 for r in member.read}
+        member.consumer.commit(ends, wait=True)
+
+    first.on_revoked = lambda: commit_what_was_read(first)
+    load(200)
+    second = join()
+    second.on_revoked = lambda: commit_what_was_read(second)
+    load(200)
+    eventually(lambda: second.mine and not first.mine & second.mine, 30)
+    load(200)
+    eventually(lambda: second.read, 20)
+    second.leave()
+    load(200)
+    eventually(lambda: len(first.mine) == 2 * PARTITIONS, 40)
+    load(200)
+    eventually(lambda: first.values() | second.values() == sent, 30)
+    assert not [kind for kind, _ in (*first.told, *second.told) if kind == "lost"]
+    assert len(first.read) + len(second.read) < 3 * len(sent)
 
 
 def test_a_topic_that_is_not_there_is_unavailable(world: World) -> None:

@@ -162,12 +162,19 @@ class Posts:
         self._producer.close()
 
 
+BOTH_PROTOCOLS = pytest.mark.parametrize(
+    "settings",
+    [{"session_timeout_ms": 6000}, {"session_timeout_ms": 10_000, "group_protocol": "consumer"}],
+    ids=["classic", "consumer"],
+    indirect=True,
+)
+
+
 @pytest.fixture
-def settings(stack: Settings, tmp_path: Path) -> Settings:
+def settings(request: pytest.FixtureRequest, stack: Settings, tmp_path: Path) -> Settings:
     """Topics of an own namespace and nothing else: these tests need Kafka alone."""
-    fresh = stack.model_copy(
-        update={"namespace": f"l{uuid4().hex[:10]}", "data_dir": tmp_path / "data", "session_timeout_ms": 6000}
-    )
+    given = getattr(request, "param", {"session_timeout_ms": 6000})
+    fresh = stack.model_copy(update={"namespace": f"l{uuid4().hex[:10]}", "data_dir": tmp_path / "data", **given})
     create_topics(fresh)
     return fresh
 
@@ -213,6 +220,7 @@ def test_a_worker_does_its_work_shows_its_metrics_and_stops_cleanly(posts: Posts
     assert [value for _, value in posts.read("embedder.dead")] == [b"{no json"]
 
 
+@BOTH_PROTOCOLS
 def test_kill_9_loses_nothing(posts: Posts, start: Callable[[], Worker]) -> None:
     """Killed in the middle of a load, again and again: every post is written, and the offsets end where they should."""
     posts.publish(1500)
@@ -226,6 +234,7 @@ def test_kill_9_loses_nothing(posts: Posts, start: Callable[[], Worker]) -> None
     assert posts.stored().keys() == posts.written().keys() == set(posts.published)
 
 
+@BOTH_PROTOCOLS
 def test_a_second_worker_joins_and_leaves_under_load(posts: Posts, start: Callable[[], Worker]) -> None:
     """Nobody dies, so nothing is done twice: what is in flight is committed before a partition changes hands."""
     posts.publish(2000)
@@ -241,6 +250,7 @@ def test_a_second_worker_joins_and_leaves_under_load(posts: Posts, start: Callab
     assert posts.written() == posts.stored() == Counter(posts.published)
 
 
+@BOTH_PROTOCOLS
 def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_wakes(posts: Posts, start: Callable[[], Worker]) -> None:
     """While it is frozen another one takes over; woken, it stores nothing of what it had, and joins anew."""
     posts.publish(1000)
@@ -327,3 +337,23 @@ def test_a_dead_letter_that_kafka_does_not_take_ends_the_worker_uncommitted(
     eventually(lambda: posts.uncommitted() == 0, 60)
     assert len(posts.read("embedder.dead")) == 1
     assert posts.stored().keys() == set(posts.published[:20])
+
+
+def test_a_session_timeout_other_than_the_brokers_stops_the_start(settings: Settings) -> None:
+    """Under KIP-848 the broker's counts, and the lease is half of it: exit code 2, with the setting and both values."""
+    wrong = settings.model_copy(update={"group_protocol": "consumer", "session_timeout_ms": 9000})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv[1:] = ['run', 'indexer']; from workers.__main__ import main; main()",
+        ],
+        env=child_environment(wrong),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "STREAMSCOUT_SESSION_TIMEOUT_MS: 9000" in done.stderr
+    assert "10000" in done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from workers.adapters import security
 from workers.adapters.kafka import START_SECONDS, KafkaUnavailable, topic_facts
 from workers.config import Settings
 from workers.domain.topics import topic_name
@@ -19,7 +20,7 @@ class GroupLags:
 
     def __init__(self, settings: Settings, groups: Mapping[str, Sequence[str]]) -> None:
         self._settings, self._groups = settings, groups
-        self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 3})
+        self._admin = AdminClient({**security.kafka(settings), "log_level": 3})
         names = {self._full(topic) for topics in groups.values() for topic in topics}
         self.partitions = {name: facts.partitions for name, facts in topic_facts(settings, sorted(names)).items()}
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from threading import Event, Thread
-from typing import Any, Final, Literal
+from typing import Final
 
 from confluent_kafka import (
     Consumer,
@@ -22,8 +22,11 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from workers.adapters import security
+from workers.adapters.kafka_membership import KafkaFailed, check_session, fatal, membership
 from workers.config import Settings
 from workers.containment.quarantine import CLEAN
+from workers.domain.topics import topic_name
 from workers.wire import records
 from workers.wire.records import InRecord, Listener, OutRecord, Position, ProduceFailed, TopicFacts, Unavailable
 
@@ -37,9 +40,11 @@ FENCED: Final = frozenset(
         KafkaError.ILLEGAL_GENERATION,
         KafkaError.UNKNOWN_MEMBER_ID,
         KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.FENCED_INSTANCE_ID,
         KafkaError.FENCED_MEMBER_EPOCH,
         KafkaError.STALE_MEMBER_EPOCH,
         KafkaError._ASSIGNMENT_LOST,
+        KafkaError._FATAL,
         KafkaError._NO_OFFSET,
     }
 )
@@ -54,18 +59,13 @@ class KafkaUnavailable(Unavailable):
     """No broker answers, or a topic is not there yet."""
 
 
-class KafkaFailed(Exception):
-    """Kafka refuses what this process does, and trying again would not help."""
-
-
 class KafkaProducer:
     """Thread-safe. Java's partitioner, idempotent, acknowledged by all replicas; a thread of its own polls."""
 
     def __init__(self, settings: Settings, *, delivery_ms: int = DELIVERY_MS) -> None:
-        settings.required("kafka_bootstrap")
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka_bootstrap,
+                **security.kafka(settings),
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "acks": "all",
@@ -127,35 +127,31 @@ class KafkaProducer:
 
 
 class KafkaConsumer:
-    """A member of group ``<namespace>.<group>``. The loop's port: see ``wire.records.Consumer``."""
+    """A member of group ``<namespace>.<group>``. The loop's port: see ``wire.records.Consumer``.
+
+    ``together``: see ``membership``, which raises SettingsError.
+    """
 
     def __init__(
         self,
         settings: Settings,
         group: str,
         *,
-        protocol: Literal["classic", "consumer"] = "classic",
+        together: bool = True,
         queued: int = 2000,
     ) -> None:
-        settings.required("kafka_bootstrap")
         self._topics: dict[str, tuple[str, int]] = {}
         self._acknowledged: dict[records.TopicPartition, tuple[int, str]] = {}
+        self._mine: set[records.TopicPartition] = set()
         self._ends: dict[records.TopicPartition, tuple[int, int]] = {}
         self._heard = time.monotonic()
-        self._group = f"{settings.namespace}.{group}" if settings.namespace else group
         self._bootstrap = settings.kafka_bootstrap
-        self._admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 3})
-        # One process owns partition n of all its topics: range, in both protocols.
-        membership: dict[str, Any] = {"group.protocol": "consumer", "group.remote.assignor": "range"}
-        if protocol == "classic":
-            membership = {
-                "partition.assignment.strategy": "range",
-                "session.timeout.ms": settings.session_timeout_ms,
-                "heartbeat.interval.ms": max(100, settings.session_timeout_ms // 10),
-            }
+        self._admin = AdminClient({**security.kafka(settings), "log_level": 3}, logger=_LOGGER)
+        self._settings = settings
+        self._group = topic_name(settings.namespace, group)
         self._consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **security.kafka(settings),
                 "group.id": self._group,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -169,13 +165,18 @@ class KafkaConsumer:
                 "on_commit": self._committed,
                 "statistics.interval.ms": STATISTICS_MS,
                 "stats_cb": self._statistics,
-                **membership,
+                **membership(settings, group, together=together),
             },
             logger=_LOGGER,
         )
 
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
-        """Join the group. Raises KafkaUnavailable. A topic made a moment ago may take some seconds to be seen."""
+        """Join the group. A topic made a moment ago may take some seconds to be seen.
+
+        Raises KafkaUnavailable, and SettingsError where the broker's session timeout is another than ours.
+        """
+        self._listener = listener
+        check_session(self._admin, self._settings, self._group)
         deadline = time.monotonic() + TOPIC_SECONDS
         while missing := self._describe(topics):
             self._admin.poll(0.2)
@@ -186,6 +187,7 @@ class KafkaConsumer:
             # A topic may have been created anew since: its id, and its number of partitions, are of this assignment.
             self._describe(topics)
             self._heard = time.monotonic()
+            self._mine.update(_names(partitions))
             listener.assigned(_names(partitions))
 
         def revoked(_consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -209,6 +211,9 @@ class KafkaConsumer:
             return None
         error = message.error()
         if error is not None:
+            if error.code() == KafkaError._FATAL:
+                self._listener.lost(list(self._mine))
+                raise fatal(error, self._settings, self._group)
             if error.fatal() or error.code() in (
                 KafkaError.TOPIC_AUTHORIZATION_FAILED,
                 KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -324,6 +329,7 @@ class KafkaConsumer:
     def _forget(self, partitions: list[TopicPartition]) -> None:
         # librdkafka keeps a pause beyond the assignment it was for: the partition would come back mute.
         self._consumer.resume(partitions)
+        self._mine.difference_update(_names(partitions))
         for name in _names(partitions):
             self._acknowledged.pop(name, None)
 
@@ -345,8 +351,7 @@ class KafkaConsumer:
 
 def topic_facts(settings: Settings, topics: Sequence[str]) -> dict[str, TopicFacts]:
     """Facts of topics by their full names. Raises KafkaUnavailable, naming a topic that is not there."""
-    settings.required("kafka_bootstrap")
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 3})
+    admin = AdminClient({**security.kafka(settings), "log_level": 3})
     facts = {}
     for topic, future in admin.describe_topics(TopicCollection(list(topics)), request_timeout=START_SECONDS).items():
         try:

@@ -10,7 +10,7 @@ import json
 import struct
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -24,6 +24,7 @@ from fastavro.read import SchemaResolutionError
 from fastavro.schema import SchemaParseException
 from pydantic import ValidationError
 
+from workers.adapters import security
 from workers.config import Settings
 from workers.domain.avro_schema import same_form, schema_files
 from workers.domain.events import EVENT_TYPES, Event
@@ -47,10 +48,16 @@ class RegistryCodec:
     """
 
     def __init__(
-        self, url: str, schemas_dir: Path, *, seconds: float = 3.0, monotonic: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        schemas_dir: Path,
+        *,
+        seconds: float = 3.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self._address = urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()
-        self._client = SchemaRegistryClient({"url": url, "timeout": seconds, "max.retries": 0})
+        self._client = SchemaRegistryClient({"url": url, "timeout": seconds, "max.retries": 0, **(options or {})})
         # A codec is handed about and has no one owner: its connections end when it is no longer used.
         weakref.finalize(self, self._client.close)
         self._texts = {event.type_name(): _newest(schemas_dir, event) for event in EVENT_TYPES}
@@ -171,6 +178,6 @@ def build_codec(settings: Settings) -> Codec:
     """Avro where a registry is set (raises RegistryUnavailable unless it answers), JSON where none is."""
     if settings.schema_registry_url is None:
         return JsonCodec()
-    codec = RegistryCodec(settings.schema_registry_url, settings.schemas_dir)
+    codec = RegistryCodec(settings.schema_registry_url, settings.schemas_dir, options=security.registry(settings))
     codec.check()
     return codec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -48,11 +49,11 @@ class WrongModel(SettingsError):
 class TritonEncoder:
     """Pictures and texts in, raw unit vectors out. Open it with ``async with``, which checks the served models."""
 
-    def __init__(self, url: str, card: ModelCard, seconds: float = 30.0) -> None:
-        """``url``: http://host:port of Triton; ``seconds``: longest wait for one request."""
+    def __init__(self, url: str, card: ModelCard, seconds: float = 30.0, *, tls: ssl.SSLContext | None = None) -> None:
+        """``url``: http(s)://host:port of Triton; ``seconds``: longest wait for one request; ``tls``: its trust."""
         parts = urlsplit(url)
         self._address = parts.netloc + parts.path.rstrip("/")
-        self._tls = parts.scheme == "https"
+        self._tls, self._context = parts.scheme == "https", tls
         self._card = card
         self._seconds = seconds
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
@@ -61,7 +62,11 @@ class TritonEncoder:
     async def __aenter__(self) -> Self:
         """Raises EncoderUnavailable where nobody serves, WrongModel where another model is served."""
         self._client = InferenceServerClient(
-            self._address, ssl=self._tls, conn_limit=_IN_FLIGHT * 2, conn_timeout=self._seconds
+            self._address,
+            ssl=self._tls,
+            ssl_context=self._context or True,
+            conn_limit=_IN_FLIGHT * 2,
+            conn_timeout=self._seconds,
         )
         try:
             for model in (IMAGE_MODEL, TEXT_MODEL):

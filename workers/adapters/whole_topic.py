@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from workers.adapters.kafka import START_SECONDS, KafkaFailed, KafkaUnavailable
+from workers.adapters import security
+from workers.adapters.kafka import START_SECONDS, KafkaUnavailable
+from workers.adapters.kafka_membership import KafkaFailed
 from workers.config import Settings
 from workers.wire.records import InRecord, Position
 
@@ -23,13 +25,12 @@ class WholeTopics:
     """
 
     def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
-        settings.required("kafka_bootstrap")
         self._topic_ids: dict[str, str] = {}
-        partitions = self._describe(str(settings.kafka_bootstrap), topics)
+        partitions = self._describe(settings, topics)
         self._behind = {(one.topic, one.partition) for one in partitions}
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings.kafka_bootstrap,
+                **security.kafka(settings),
                 "group.id": _NO_GROUP,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -84,8 +85,8 @@ class WholeTopics:
         """Let the connections go."""
         self._consumer.close()
 
-    def _describe(self, bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
-        admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    def _describe(self, settings: Settings, topics: Sequence[str]) -> list[TopicPartition]:
+        admin = AdminClient({**security.kafka(settings), "log_level": 3})
         futures = admin.describe_topics(TopicCollection(list(topics)), request_timeout=START_SECONDS)
         partitions = []
         for topic, future in futures.items():

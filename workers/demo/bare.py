@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.security import trusting
 from workers.adapters.triton import TritonEncoder
 from workers.config import Settings
 from workers.domain.model_card import load_model_card
@@ -24,7 +25,7 @@ def bare_rate(settings: Settings, pictures: Sequence[Path]) -> float:
     pixels = np.stack([to_pixels(decode(path.read_bytes(), settings), card) for path in pictures[:PICTURES]])
 
     async def measure() -> float:
-        async with TritonEncoder(str(settings.triton_url), card) as encoder:
+        async with TritonEncoder(str(settings.triton_url), card, tls=trusting(settings, "triton_ca_file")) as encoder:
             best = 0.0
             for _ in range(ROUNDS):
                 began = time.monotonic()

@@ -14,6 +14,7 @@ from workers.adapters.kafka import KafkaConsumer, KafkaProducer
 from workers.adapters.media import MediaFetcher
 from workers.adapters.media_decode import Decoder
 from workers.adapters.registry import build_codec
+from workers.adapters.security import trusting
 from workers.adapters.triton import TritonEncoder
 from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.objects import ObjectStore
@@ -49,7 +50,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
     try:
         async with (
             connect(settings) as client,
-            TritonEncoder(str(settings.triton_url), card) as encoder,
+            TritonEncoder(str(settings.triton_url), card, tls=trusting(settings, "triton_ca_file")) as encoder,
             MediaFetcher(settings) as media,
         ):
             handler = Embedder(

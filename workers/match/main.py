@@ -14,10 +14,12 @@ import numpy as np
 import structlog
 import uvicorn
 
-from workers.adapters.kafka import KafkaFailed, KafkaProducer, topic_facts
+from workers.adapters.kafka import KafkaProducer, topic_facts
+from workers.adapters.kafka_membership import KafkaFailed
 from workers.adapters.media import MediaFetcher
 from workers.adapters.media_decode import Decoder
 from workers.adapters.registry import build_codec
+from workers.adapters.security import trusting
 from workers.adapters.triton import TritonEncoder
 from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.queries import WeaviateIndex
@@ -168,7 +170,7 @@ async def wired(settings: Settings) -> AsyncIterator[Wired]:
     try:
         async with (
             connect(settings) as client,
-            TritonEncoder(str(settings.triton_url), card) as encoder,
+            TritonEncoder(str(settings.triton_url), card, tls=trusting(settings, "triton_ca_file")) as encoder,
             MediaFetcher(settings) as media,
         ):
             queries = CentredQueries(

@@ -18,6 +18,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.security import trusting
 from workers.adapters.triton import EncoderRefused, EncoderUnavailable, TritonEncoder
 from workers.config import Settings, load_settings
 from workers.domain.media import InvalidMedia
@@ -114,7 +115,7 @@ async def _served(
     size = card.image.size
     pixels = np.stack([to_pixels(p, card) for p in pictures]) if pictures else np.empty((0, size, size, 3), np.uint8)
     source = load_open_clip(model or card.name, pretrained, checkpoint) if pretrained or checkpoint else None
-    async with TritonEncoder(settings.triton_url, card) as encoder:
+    async with TritonEncoder(settings.triton_url, card, tls=trusting(settings, "triton_ca_file")) as encoder:
         rows = await check_alone(encoder, pixels)
         return rows + (await check_against(encoder, source, pictures, pixels) if source else [])
 

@@ -13,6 +13,7 @@ from typing import Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from workers.adapters import security
 from workers.config import Settings, child_environment
 from workers.stack import processes, versions
 from workers.stack.ports import LOOPBACK, connects
@@ -149,13 +150,14 @@ class Kafka:
             pid_file=place.pid_file,
         )
 
-    def ready(self, addresses: Mapping[str, str]) -> bool:
+    def ready(self, addresses: Mapping[str, str], settings: Settings) -> bool:
         bootstrap = addresses["kafka_bootstrap"]
         # Asked only once something listens: librdkafka writes every refused connection to stderr.
         if not any(connects(one) for one in bootstrap.split(",")):
             return False
+        known = settings.model_copy(update={"kafka_bootstrap": bootstrap})
         try:
-            return bool(AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}).list_topics(timeout=5).brokers)
+            return bool(AdminClient({**security.kafka(known), "log_level": 0}).list_topics(timeout=5).brokers)
         except KafkaException:
             return False
 

@@ -100,7 +100,7 @@ class Launcher:
         shown = ", ".join(given.values())
         report(f"asking the given {shown}")
         deadline = time.monotonic() + _REACH_SECONDS
-        while not recipe.ready(given):
+        while not recipe.ready(given, self.settings):
             if time.monotonic() > deadline:
                 setting = f"STREAMSCOUT_{next(iter(given)).upper()}"
                 raise ServerUnavailableError(
@@ -149,7 +149,7 @@ class Launcher:
     def _wait(self, recipe: Recipe, server: Server, process: Process, report: Report) -> None:
         log = self.files.log(recipe.name)
         deadline = time.monotonic() + _START_SECONDS
-        while not recipe.ready(server.addresses):
+        while not recipe.ready(server.addresses, self.settings):
             if not process.alive():
                 self._save(recipe.name, server, None, up=False)
                 raise ServerUnavailableError(f"{recipe.name} ended while it was starting; {log} ends:\n{tail(log)}")

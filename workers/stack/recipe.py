@@ -56,7 +56,7 @@ class Recipe(Protocol):
     def start(self, place: Place) -> Process:
         """Start the server on the loopback. Raises ServerUnavailableError."""
 
-    def ready(self, addresses: Mapping[str, str]) -> bool:
+    def ready(self, addresses: Mapping[str, str], settings: Settings) -> bool:
         """Whether the server at these addresses does its work now; never raises, never waits more than seconds."""
 
     def stop(self, process: Process) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 import httpx
 
+from workers.adapters import security
 from workers.config import Settings, child_environment
 from workers.stack import processes, versions
 from workers.stack.ports import LOOPBACK
@@ -78,9 +79,11 @@ class SchemaRegistry:
             pid_file=place.pid_file,
         )
 
-    def ready(self, addresses: Mapping[str, str]) -> bool:
+    def ready(self, addresses: Mapping[str, str], settings: Settings) -> bool:
         try:
-            return httpx.get(f"{addresses['schema_registry_url'].rstrip('/')}/subjects", timeout=5).is_success
+            url = f"{addresses['schema_registry_url'].rstrip('/')}/subjects"
+            trust = security.trusting(settings, "schema_registry_ca_file")
+            return httpx.get(url, timeout=5, auth=security.registry_login(settings), verify=trust).is_success
         except httpx.HTTPError:
             return False
 

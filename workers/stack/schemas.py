@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from workers.adapters import security
 from workers.config import Settings
 from workers.stack.errors import ServerUnavailableError, SetupError
 
@@ -38,7 +39,8 @@ def register_schemas(settings: Settings) -> str:
     schemas = read_schemas(settings.schemas_dir)
     address = (settings.schema_registry_url or "").rstrip("/")
     try:
-        with httpx.Client(base_url=address, headers=_TYPE, timeout=30) as client:
+        login, trust = security.registry_login(settings), security.trusting(settings, "schema_registry_ca_file")
+        with httpx.Client(base_url=address, headers=_TYPE, timeout=30, auth=login, verify=trust) as client:
             for subject, texts in schemas.items():
                 _register(client, subject, texts)
     except httpx.HTTPError as error:

@@ -76,7 +76,7 @@ def _server(settings: Settings, files: StackFiles, record: Record, recipe: Recip
         kind="server",
         address=next(iter(addresses.values()), None),
         version=server.version if server and ours else None,
-        ready=bool(addresses) and recipe.ready(addresses),
+        ready=bool(addresses) and recipe.ready(addresses, settings),
         pid=process.pid if process and ours else None,
     )
 

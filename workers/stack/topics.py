@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from workers.adapters import security
 from workers.config import Settings
 from workers.domain.topics import Topic, load_topics, topic_name
 from workers.stack.errors import SetupError
@@ -18,7 +19,7 @@ _CLUSTER_DEFAULT = -1
 def create_topics(settings: Settings) -> str:
     """Create what is missing; the count, in words. Raises SetupError naming each difference of an existing topic."""
     topics = {topic_name(settings.namespace, t.name): t for t in load_topics(settings.schemas_dir / "topics.yaml")}
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap or "", "log_level": 0})
+    admin = AdminClient({**security.kafka(settings), "log_level": 0})
     try:
         existing = admin.list_topics(timeout=_SECONDS).topics
         missing = {name: topic for name, topic in topics.items() if name not in existing}

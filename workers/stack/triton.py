@@ -14,6 +14,7 @@ from typing import Final
 
 import httpx
 
+from workers.adapters import security
 from workers.config import Settings, child_environment
 from workers.domain.model_card import CARD_FILE
 from workers.stack import processes, versions
@@ -132,12 +133,13 @@ class Triton:
             pid_file=place.pid_file,
         )
 
-    def ready(self, addresses: Mapping[str, str]) -> bool:
+    def ready(self, addresses: Mapping[str, str], settings: Settings) -> bool:
         address = addresses["triton_url"].rstrip("/")
         url = address if "://" in address else f"http://{address}"
         paths = ["/v2/health/ready", *(f"/v2/models/{model}/ready" for model in MODELS)]
         try:
-            return all(httpx.get(url + path, timeout=5).is_success for path in paths)
+            trust = security.trusting(settings, "triton_ca_file")
+            return all(httpx.get(url + path, timeout=5, verify=trust).is_success for path in paths)
         except httpx.HTTPError:
             return False
 

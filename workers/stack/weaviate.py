@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from workers.adapters import security
 from workers.config import Settings, child_environment
 from workers.stack import processes, versions
 from workers.stack.errors import ServerUnavailableError
@@ -127,9 +128,10 @@ class Weaviate:
             pid_file=place.pid_file,
         )
 
-    def ready(self, addresses: Mapping[str, str]) -> bool:
+    def ready(self, addresses: Mapping[str, str], settings: Settings) -> bool:
         try:
-            answer = httpx.get(f"{addresses['weaviate_url'].rstrip('/')}/v1/.well-known/ready", timeout=5)
+            url = f"{addresses['weaviate_url'].rstrip('/')}/v1/.well-known/ready"
+            answer = httpx.get(url, timeout=5, verify=security.trusting(settings, "weaviate_ca_file"))
         except httpx.HTTPError:
             return False
         return answer.is_success and connects(addresses["weaviate_grpc"])

@@ -59,7 +59,7 @@ class Listener:
         command = [sys.executable, "-c", self.program, str(place.ports["main"])]
         return processes.spawn(command, env=dict(os.environ), cwd=place.data, log=place.log, pid_file=place.pid_file)
 
-    def ready(self, addresses: Mapping[str, str]) -> bool:
+    def ready(self, addresses: Mapping[str, str], settings: Settings) -> bool:
         return connects(addresses[self.setting])
 
     def stop(self, process: Process) -> None:

@@ -109,4 +109,4 @@ def test_every_address_has_the_name_of_a_setting(recipe: Weaviate) -> None:
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_a_server_that_is_not_there_is_not_ready(recipe: Weaviate) -> None:
     """An answer, not an error."""
-    assert recipe.ready(recipe.addresses(dict.fromkeys(recipe.ports, 1))) is False
+    assert recipe.ready(recipe.addresses(dict.fromkeys(recipe.ports, 1)), Settings()) is False

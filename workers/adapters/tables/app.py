@@ -22,6 +22,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from mode import CrashingSupervisor
 
+from workers.adapters import security
+from workers.adapters.kafka_membership import instance_id
 from workers.config import Settings
 
 MAX_REQUEST_BYTES = 2 * 1024**2
@@ -183,6 +185,7 @@ def table_app(settings: Settings, app_id: str, directory: Path, failed: Failed, 
         broker=_brokers(settings.kafka_bootstrap or ""),
         datadir=directory,
         store="rocksdb://",
+        broker_credentials=_credentials(settings),
         autodiscover=False,
         web_enabled=False,
         topic_allow_declare=False,
@@ -198,6 +201,8 @@ def table_app(settings: Settings, app_id: str, directory: Path, failed: Failed, 
         producer_max_request_size=MAX_REQUEST_BYTES,
         producer_request_timeout=SEND_SECONDS,
         consumer_auto_offset_reset="earliest",
+        # Faust speaks the classic protocol with an assignor of its own, whatever the settings say for the others.
+        consumer_group_instance_id=instance_id(settings, app_id),
         consumer_max_fetch_size=4 * 1024**2,
         stream_buffer_maxsize=settings.queue_size,
         # The worker drains by itself, and only what it has taken; Faust would wait for what nobody will handle.
@@ -211,3 +216,16 @@ def table_app(settings: Settings, app_id: str, directory: Path, failed: Failed, 
 def _brokers(bootstrap: str) -> list[str]:
     servers: Iterable[str] = (server.strip() for server in bootstrap.split(","))
     return [f"kafka://{server}" for server in servers if server]
+
+
+def _credentials(settings: Settings) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """How Faust is let in: as ``security.kafka`` says it to librdkafka."""
+    context = security.kafka_tls(settings)
+    if settings.kafka_security.startswith("SASL"):
+        return faust.SASLCredentials(
+            mechanism=settings.kafka_sasl_mechanism,
+            username=settings.kafka_sasl_username,
+            password=security.secret(settings, "kafka_sasl_password"),
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
+import grpc
+import httpx
 import weaviate
 from weaviate.classes.init import AdditionalConfig, Auth, Timeout
 from weaviate.config import GrpcConfig
 
+from workers.adapters.security import readable, trusting
 from workers.adapters.weaviate.errors import StoreUnavailable, asked
 from workers.config import Settings, SettingsError
 
@@ -57,8 +61,8 @@ def _client(settings: Settings) -> weaviate.WeaviateAsyncClient:
     if url.scheme not in {"http", "https"} or not url.hostname:
         raise SettingsError(f"STREAMSCOUT_WEAVIATE_URL: {settings.weaviate_url!r} is not http(s)://host:port")
     secure = url.scheme == "https"
-    key = settings.weaviate_api_key
-    return weaviate.use_async_with_custom(
+    key, ca = settings.weaviate_api_key, readable(settings, "weaviate_ca_file")
+    client = weaviate.use_async_with_custom(
         http_host=url.hostname,
         http_port=url.port or (443 if secure else 80),
         http_secure=secure,
@@ -68,11 +72,20 @@ def _client(settings: Settings) -> weaviate.WeaviateAsyncClient:
         auth_credentials=Auth.api_key(key.get_secret_value()) if key else None,
         additional_config=AdditionalConfig(
             timeout=Timeout(init=_CONNECT_SECONDS, query=_ANSWER_SECONDS, insert=_ANSWER_SECONDS),
-            grpc_config=GrpcConfig(channel_options=_RECONNECT),
+            grpc_config=GrpcConfig(
+                channel_options=_RECONNECT,
+                credentials=grpc.ssl_channel_credentials(ca.read_bytes()) if secure and ca else None,
+            ),
         ),
         # The client's checks ask a package index on the internet for its newest version; ours are in `connect`.
         skip_init_checks=True,
     )
+    if secure and ca:
+        # The client has no option for it: its transports by scheme, otherwise of proxies, are where TLS is said.
+        context = trusting(settings, "weaviate_ca_file")
+        connection: Any = client._connection
+        connection._make_mounts = lambda _colour: {"https://": httpx.AsyncHTTPTransport(verify=context)}
+    return client
 
 
 async def _reach(host: str, port: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import httpx
 from weaviate.exceptions import (
     UnexpectedStatusCodeError,
