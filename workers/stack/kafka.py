@@ -6,7 +6,7 @@ import base64
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -97,11 +97,12 @@ def properties(data: Path, ports: Mapping[str, int]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Kafka:
-    """Kafka's recipe."""
+    """Kafka's recipe. ``extra``: properties of the broker beside ours, or instead of them."""
 
     name: str = "kafka"
     version: str = versions.KAFKA
     ports: tuple[str, ...] = ("broker", "controller")
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     def addresses(self, ports: Mapping[str, int]) -> dict[str, str]:
         return {"kafka_bootstrap": f"{LOOPBACK}:{ports['broker']}"}
@@ -128,7 +129,9 @@ class Kafka:
     def start(self, place: Place) -> Process:
         place.data.mkdir(parents=True, exist_ok=True)
         config, logging = place.data / "server.properties", place.data / "log4j2.properties"
-        config.write_text("".join(f"{k}={v}\n" for k, v in properties(place.data, place.ports).items()))
+        config.write_text(
+            "".join(f"{k}={v}\n" for k, v in {**properties(place.data, place.ports), **self.extra}.items())
+        )
         logging.write_text(_LOGGING)
         command = [
             java(versions.JAVA_FOR_KAFKA),
