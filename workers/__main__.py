@@ -70,6 +70,7 @@ def build_app() -> typer.Typer:
         match.match,
         match.creator,
         verify.verify,
+        match.explain,
     )
     for command in commands:
         app.command()(command)

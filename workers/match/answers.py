@@ -119,17 +119,34 @@ class SimilarAnswer(BaseModel):
     hits: list[MatchHitAnswer]
 
 
+class DeadAnswer(BaseModel):
+    """Why a post could not be used, and what to do: ``reason`` is a code of docs/dead-letters.md."""
+
+    dead_id: str
+    reason: str
+    meaning: str
+    what_to_do: str
+    detail: str | None
+    first_seen: datetime | None
+    died_at: datetime
+    attempts: int
+    replays: int
+
+
 class PostAnswer(BaseModel):
     """A post's state: ``embedded`` (searchable), ``published`` (being worked on), ``dead`` (and why) or ``removed``.
 
-    ``pictures``: where a browser finds them, in the post's order.
+    ``revision`` is the one of which the state is said; ``searchable_revision`` the one that search finds, which of a
+    post whose edit died is an older one. ``pictures``: where a browser finds them, in the post's order.
     """
 
     post_id: str
     creator_id: str
     state: str
     revision: int
+    searchable_revision: int | None
     reason: str | None
+    dead: DeadAnswer | None
     url: str | None
     platform: str | None
     language: str | None

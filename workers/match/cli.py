@@ -1,4 +1,4 @@
-"""``streamscout search``, ``match`` and ``creator``: plain functions that the command line mounts.
+"""``streamscout search``, ``match``, ``creator`` and ``explain``: plain functions that the command line mounts.
 
 Exit codes: 0 done, 1 nothing of that name, 2 a wrong request or setting, 3 the API, or a server behind it, is gone.
 """
@@ -86,6 +86,46 @@ def creator(
     """Show a creator: facets, profile, what outcomes say."""
     answer = _asked(api, lambda client: client.creator(creator_id, vectors))
     _show(answer, as_json, _creator_table)
+
+
+def explain(
+    post_id: Annotated[str, typer.Argument(help="The post's id.")], api: Api = None, as_json: AsJson = False
+) -> None:
+    """Say what became of a post: published, embedded, dead and why, or removed. Exit 1 if it is unknown."""
+    answer = _asked(api, lambda client: client.post(post_id))
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(_post_lines(answer)))
+
+
+_STATES = {
+    "embedded": "is embedded: search finds it",
+    "published": "is published, and on its way to the index",
+    "removed": "is removed: search does not find it",
+    "dead": "is dead: it could not be used",
+}
+
+
+def _post_lines(post: dict[str, Any]) -> list[str]:
+    """A post's state in words; what strangers wrote is kept from steering the terminal."""
+    name = f"post {post['post_id']} of creator {post['creator_id']}, revision {post['revision']}"
+    lines = [f"{name}, {_STATES.get(post['state'], post['state'])}"]
+    dead = post["dead"]
+    if dead is not None:
+        first = f", first at {dead['first_seen']}" if dead["first_seen"] else ""
+        again = f", replayed {dead['replays']} times" if dead["replays"] else ""
+        lines += [
+            f"  why: {dead['reason']}: {dead['meaning']}",
+            *([f"  detail: {dead['detail']}"] if dead["detail"] else []),
+            f"  to do: {dead['what_to_do']}",
+            f"  dead letter {dead['dead_id']}, {dead['attempts']} attempts{again}, died at {dead['died_at']}{first}",
+        ]
+        if post["searchable_revision"] is not None:
+            lines.append(f"  search finds revision {post['searchable_revision']} meanwhile")
+    elif post["state"] == "embedded":
+        lines.append(f"  {post['visuals']} pictures, model {post['model_version']}")
+    return ["".join(c if c.isprintable() else "\ufffd" for c in line) for line in lines]
 
 
 def _asked(api: str | None, call: Callable[[ApiClient], dict[str, Any]]) -> dict[str, Any]:

@@ -58,6 +58,10 @@ class ApiClient:
         """``GET /v1/creators/{id}``."""
         return self.call("GET", f"/v1/creators/{quote(creator_id, safe='')}", params={"vectors": vectors})
 
+    def post(self, post_id: str) -> dict[str, Any]:
+        """``GET /v1/posts/{id}``."""
+        return self.call("GET", f"/v1/posts/{quote(post_id, safe='')}")
+
     def call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Any call."""
         try:

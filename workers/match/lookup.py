@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from workers.domain.ids import creator_object_id, post_object_id
 from workers.domain.queries import Condition
 from workers.domain.stored import PropertyValue, StoredObject
-from workers.match.ports import Index, QueryEncoder
+from workers.match.dead_posts import DeadPost
+from workers.match.ports import DeadPosts, Index, QueryEncoder
 from workers.match.problems import not_found
 from workers.match.retrieval import Retrieval
 from workers.match.search import check_model
 
 MAX_VISUALS = 50
+State = Literal["published", "embedded", "dead", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +29,23 @@ class KnownCreator:
 
 @dataclass(frozen=True, slots=True)
 class KnownPost:
-    """A post's properties, and those of its visuals in the post's order."""
+    """A post's properties, None if nothing of it is stored; its visuals in its order; its newest death, if it has one.
 
-    post: Mapping[str, PropertyValue]
+    One of ``post`` and ``dead`` is there. ``state`` says which of them counts.
+    """
+
+    post: Mapping[str, PropertyValue] | None
     visuals: list[Mapping[str, PropertyValue]]
+    dead: DeadPost | None
+    state: State
+    model_version: str
 
 
 class Lookup:
     """Reads the collections of the served model version."""
 
-    def __init__(self, index: Index, encoder: QueryEncoder) -> None:
-        self._index, self._encoder = index, encoder
+    def __init__(self, index: Index, encoder: QueryEncoder, dead: DeadPosts) -> None:
+        self._index, self._encoder, self._dead = index, encoder, dead
         self._retrieval = Retrieval(index)
 
     async def creator(self, creator_id: str, vectors: bool) -> KnownCreator:
@@ -52,22 +61,40 @@ class Lookup:
         """A post as it is now; raises the problem ``not_found``."""
         await check_model(self._index, self._encoder)
         name = post_object_id(post_id, self._encoder.model_version)
-        found = await self._index.fetch("Post", [name])
-        if name not in found:
+        stored = (await self._index.fetch("Post", [name])).get(name)
+        post, dead = stored.properties if stored else None, self._dead.get(post_id)
+        state = state_of(post, dead)
+        if state is None:
             raise not_found("post", post_id)
         condition = Condition("post_id", "equal", post_id)
-        visuals = await self._index.matching("Visual", (condition,), limit=MAX_VISUALS)
-        return KnownPost(found[name].properties, sorted((each.properties for each in visuals), key=_position))
+        found = await self._index.matching("Visual", (condition,), limit=MAX_VISUALS) if post else []
+        visuals = sorted((each.properties for each in found), key=_position)
+        return KnownPost(post, visuals, dead, state, self._encoder.model_version)
 
 
 def _position(visual: Mapping[str, PropertyValue]) -> tuple[int, int]:
     return int(str(visual.get("position", 0))), int(str(visual.get("timestamp_ms", 0)))
 
 
-def state_of(post: Mapping[str, PropertyValue]) -> str:
-    """``removed``, ``dead``, ``embedded``, or ``published`` while its pictures are still being written."""
+def state_of(post: Mapping[str, PropertyValue] | None, dead: DeadPost | None) -> State | None:
+    """The state of what is stored and what died; None where neither says anything.
+
+    ``removed``, ``embedded``, or ``published`` while its pictures are still being written. ``dead`` is a revision that
+    is newer than what is stored, or the same and never finished: a later success with either makes it embedded again.
+    """
+    stored = _stored_state(post)
+    if dead is None or dead.state == "dropped":
+        return stored
+    if post is None:
+        return "dead" if dead.state == "dead" else "published"
+    revision = int(str(post["revision"]))
+    newer = dead.revision > revision or (dead.revision == revision and stored == "published")
+    return "dead" if newer and dead.state == "dead" else stored
+
+
+def _stored_state(post: Mapping[str, PropertyValue] | None) -> State | None:
+    if post is None:
+        return None
     if post.get("removed"):
         return "removed"
-    if post.get("dead_reason"):
-        return "dead"
     return "embedded" if post.get("complete") else "published"

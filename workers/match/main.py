@@ -33,6 +33,7 @@ from workers.domain.topics import topic_name
 from workers.domain.vectors import Array
 from workers.match.access import EVERYTHING, Gate, Keyring
 from workers.match.app import create_app
+from workers.match.dead_posts import DeadPosts, PostLetters
 from workers.match.encoding import CentredQueries
 from workers.match.keys import KeyFileError, Scope, read_keys
 from workers.match.lookup import Lookup
@@ -44,11 +45,11 @@ from workers.match.rooms import Rooms
 from workers.match.search import Searcher
 from workers.match.throttle import Throttle
 from workers.match.view import BrandView, SignalView
-from workers.match.visible import VisibleIndex, VisibleSignals
+from workers.match.visible import VisibleDeadPosts, VisibleIndex, VisibleSignals
 from workers.metrics import SIGNALS
 from workers.process.erasures import TOPIC as ERASURES
 from workers.process.erasures import erasure_key, raise_end
-from workers.process.follower import Follower, View
+from workers.process.follower import Follower, RecordView, View
 from workers.process.logs import configure_logging
 from workers.process.presence import presence
 from workers.process.running import CLEAN, ENDED_BY_A_LAW, UNREACHABLE
@@ -221,10 +222,13 @@ def _rooms(
     brands, every_signal = BrandView(), SignalView()
     signals = VisibleSignals(every_signal, erasures)
     SIGNALS.set_function(lambda: every_signal.count)
-    views: dict[str, View] = {
+    dead_posts = DeadPosts()
+    views: dict[str, View | RecordView] = {
         topic_name(settings.namespace, "brands"): brands,
         topic_name(settings.namespace, "signals"): every_signal,
         topic_name(settings.namespace, ERASURES): erasures,
+        topic_name(settings.namespace, "embedder.dead"): PostLetters(dead_posts),
+        topic_name(settings.namespace, "dead.resolutions"): dead_posts,
     }
     dead_topic = topic_name(settings.namespace, f"{WORKER}.dead")
     reader = WholeTopics(settings, tuple(views))
@@ -242,7 +246,7 @@ def _rooms(
     rooms = Rooms(
         searcher=Searcher(index, queries),
         matcher=Matcher(index, queries, brands, signals, outbox, constants, clock, lambda: str(uuid4())),
-        lookup=Lookup(index, queries),
+        lookup=Lookup(index, queries, VisibleDeadPosts(dead_posts, erasures)),
         brands=brands,
         signals=signals,
         erasures=erasures,

@@ -9,10 +9,11 @@ from typing import Protocol
 from workers.domain.events import BrandBriefed, Event, FeedbackSignalled
 from workers.domain.queries import Index
 from workers.domain.vectors import Array
+from workers.match.dead_posts import DeadPost
 from workers.wire.ingest import IngestReport
 
 WORKER = "match"
-__all__ = ["Brands", "Encoder", "Index", "Outbox", "Pictures", "QueryEncoder", "Signals"]
+__all__ = ["Brands", "DeadPosts", "Encoder", "Index", "Outbox", "Pictures", "QueryEncoder", "Signals"]
 
 
 class Encoder(Protocol):
@@ -66,6 +67,12 @@ class Signals(Protocol):
 
     def of_creator(self, creator_id: str) -> Mapping[str, FeedbackSignalled]:
         """By brand."""
+
+
+class DeadPosts(Protocol):
+    """The newest death of each post."""
+
+    def get(self, post_id: str) -> DeadPost | None: ...
 
 
 class Outbox(Protocol):

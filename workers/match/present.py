@@ -9,10 +9,12 @@ from typing import Any
 
 from workers.domain.events import BrandBriefed, FeedbackSignalled, Profile
 from workers.domain.feedback import Posterior, Prior, posterior
+from workers.domain.reasons import Reason
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.match.answers import (
     BrandAnswer,
     CreatorAnswer,
+    DeadAnswer,
     FacetAnswer,
     HitAnswer,
     MatchAnswer,
@@ -23,8 +25,9 @@ from workers.match.answers import (
     VisualAnswer,
 )
 from workers.match.content import Hit, picture_url
+from workers.match.dead_posts import DeadPost
 from workers.match.filters import read_json
-from workers.match.lookup import KnownCreator, KnownPost, state_of
+from workers.match.lookup import KnownCreator, KnownPost
 from workers.match.matching import NO_MODEL, Match, explain
 from workers.match.pictures import shown_url
 from workers.match.ranking import POLICY, Ranked
@@ -104,14 +107,19 @@ def creator_answer(
 
 def post_answer(known: KnownPost, media_root: Path | None) -> PostAnswer:
     """A post's state; a removed one shows no pictures, even while they are still there."""
-    post = known.post
+    post, dead = known.post or {}, known.dead
+    about = {"post_id": dead.post_id, "creator_id": dead.creator_id, "revision": dead.revision} if dead else {}
+    if known.post is not None and known.state != "dead":
+        about = {name: post[name] for name in ("post_id", "creator_id", "revision")}
     urls = [] if post.get("removed") else [shown_url(picture_url(visual), media_root) for visual in known.visuals]
     return PostAnswer(
-        post_id=str(post["post_id"]),
-        creator_id=str(post["creator_id"]),
-        state=state_of(post),
-        revision=int(str(post["revision"])),
-        reason=_text(post, "dead_reason"),
+        post_id=str(about["post_id"]),
+        creator_id=str(about["creator_id"]),
+        state=known.state,
+        revision=int(str(about["revision"])),
+        searchable_revision=int(str(post["revision"])) if post.get("complete") and not post.get("removed") else None,
+        reason=dead.reason if dead and known.state == "dead" else None,
+        dead=_dead(dead) if dead and known.state == "dead" else None,
         url=_text(post, "url"),
         platform=_text(post, "platform"),
         language=_text(post, "language"),
@@ -119,7 +127,23 @@ def post_answer(known: KnownPost, media_root: Path | None) -> PostAnswer:
         caption=_text(post, "caption"),
         visuals=int(str(post.get("visuals", 0))),
         pictures=[url for url in urls if url is not None],
-        model_version=str(post["model_version"]),
+        model_version=known.model_version,
+    )
+
+
+def _dead(dead: DeadPost) -> DeadAnswer:
+    """Why a post died. What the store said of it names our own servers' affairs: `dead show` has that."""
+    known = next((reason for reason in Reason if reason == dead.reason), None)
+    return DeadAnswer(
+        dead_id=dead.dead_id,
+        reason=dead.reason,
+        meaning=known.meaning if known else "a reason that this release does not know",
+        what_to_do=known.what_to_do if known else "see docs/dead-letters.md",
+        detail=None if known is Reason.STORE_REFUSED else dead.detail,
+        first_seen=dead.first_seen,
+        died_at=dead.died_at,
+        attempts=dead.attempts,
+        replays=dead.replays,
     )
 
 

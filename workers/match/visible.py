@@ -13,7 +13,8 @@ from workers.domain.events import FeedbackSignalled
 from workers.domain.queries import Condition, Found
 from workers.domain.stored import StoredObject
 from workers.domain.vectors import Array
-from workers.match.ports import Index, Signals
+from workers.match.dead_posts import DeadPost
+from workers.match.ports import DeadPosts, Index, Signals
 
 
 class VisibleIndex:
@@ -66,3 +67,15 @@ class VisibleSignals:
     def of_creator(self, creator_id: str) -> Mapping[str, FeedbackSignalled]:
         """By brand."""
         return {} if self._erasures.erased(creator_id) else self._signals.of_creator(creator_id)
+
+
+class VisibleDeadPosts:
+    """Dead posts without those of erased creators."""
+
+    def __init__(self, dead: DeadPosts, erasures: Erasures) -> None:
+        self._dead, self._erasures = dead, erasures
+
+    def get(self, post_id: str) -> DeadPost | None:
+        """The newest death of a post, and what was done about it."""
+        found = self._dead.get(post_id)
+        return None if found is not None and self._erasures.erased(found.creator_id) else found

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Event, Thread
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from workers.containment.dead_letters import dead_letter
 from workers.core.clock import Clock
@@ -45,6 +45,13 @@ class View(Protocol):
     def drop(self, key: str) -> None: ...
 
 
+@runtime_checkable
+class RecordView(Protocol):
+    """What takes records as they are, because they are no events of their topic: dead letters."""
+
+    def take(self, record: InRecord, wire: Wire) -> None: ...
+
+
 class Follower:
     """``worker`` is whose views they are; ``views`` by full topic name.
 
@@ -56,7 +63,7 @@ class Follower:
         worker: str,
         reader: TopicReader,
         wire: Wire,
-        views: Mapping[str, View],
+        views: Mapping[str, View | RecordView],
         producer: Producer,
         dead_topic: str,
         clock: Clock,
@@ -115,6 +122,9 @@ class Follower:
 
     def _apply(self, record: InRecord) -> None:
         view = self._views[record.position.topic]
+        if isinstance(view, RecordView):
+            view.take(record, self._wire)
+            return
         if record.value is None and record.key is not None:
             view.drop(record.key.decode("utf-8", "replace"))
             return

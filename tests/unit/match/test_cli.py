@@ -12,17 +12,19 @@ import typer
 import uvicorn
 from typer.testing import CliRunner
 
-from tests.unit.match.world import World
+from tests.unit.match.world import NOW, World
 from tests.waiting import eventually
+from workers.domain.reasons import Reason
 from workers.match import cli
 from workers.match.app import create_app
 from workers.match.client import ApiClient, find_api
+from workers.match.dead_posts import DeadPost
 from workers.process.presence import presence
 from workers.wire.records import Unavailable
 
 runner = CliRunner()
 app = typer.Typer()
-for command in (cli.search, cli.match, cli.creator):
+for command in (cli.search, cli.match, cli.creator, cli.explain):
     app.command()(command)
 
 
@@ -34,6 +36,10 @@ def world() -> World:
     small.creator("ann", {"bread": 0.8, "sport": 0.2}, platforms=["tiktok"], followers=900)
     small.creator("cid", {"sport": 1.0}, platforms=["youtube"], followers=50)
     small.brand("rye", "bread")
+    small.post("gone", removed=True)
+    small.dead.bury(
+        DeadPost("d1\x1b[2J", "ann", 4, "an-id", "media_gone", "media[0]: 404", None, NOW, attempts=2, replays=1)
+    )
     return small
 
 
@@ -77,9 +83,24 @@ def test_a_creator_is_shown(url: str) -> None:
     assert "0.800" in told.output
 
 
+def test_a_posts_state_is_explained_in_words(url: str) -> None:
+    """Embedded, removed, dead with why and what to do; nothing that steers a terminal."""
+    told = {name: runner.invoke(app, ["explain", name, "--api", url]) for name in ("b1", "gone", "d1\x1b[2J")}
+    assert [answer.exit_code for answer in told.values()] == [0, 0, 0]
+    assert "is embedded" in told["b1"].output
+    assert "is removed" in told["gone"].output
+    dead = told["d1\x1b[2J"].output
+    for part in ("is dead", "media_gone", Reason.MEDIA_GONE.what_to_do, "an-id", "media[0]: 404", "replayed 1 times"):
+        assert part in dead
+    assert "\x1b" not in dead
+    as_json = runner.invoke(app, ["explain", "b1", "--api", url, "--json"])
+    assert json.loads(as_json.output)["state"] == "embedded"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
+        (["explain", "nothing"], 1),
         (["creator", "nobody"], 1),
         (["match", "--brand", "nobody"], 1),
         (["match"], 2),

@@ -169,6 +169,24 @@ def test_a_bad_record_is_set_aside_and_never_harms_its_neighbours(running: list[
     assert view.get("rye") == brand(1)
 
 
+def test_a_view_of_records_gets_them_as_they_are(running: list[Follower]) -> None:
+    """Dead letters are no events of their topic: what cannot be read in them is no dead letter again."""
+    taken = []
+
+    class Kept:
+        def take(self, record: InRecord, wire: Wire) -> None:
+            taken.append(record.value)
+
+    bad = lying(brand(1), "embedder.dead", value=b"{")
+    letters = Letters()
+    views = {"embedder.dead": Kept()}
+    follower = Follower("match", Records(bad), WIRE, views, letters, "match.dead", FixedClock(), retry_seconds=0.01)
+    running.append(follower)
+    follower.start()
+    assert follower.ready.wait(10)
+    assert (taken, letters.sent) == ([b"{"], [])
+
+
 def test_a_dead_letter_that_cannot_be_written_ends_the_thread(running: list[Follower]) -> None:
     """It is never dropped."""
     letters = Letters()

@@ -22,6 +22,7 @@ from workers.domain.reasons import InvalidEvent
 from workers.domain.stored import StoredObject
 from workers.domain.vectors import Array
 from workers.match.access import EVERYTHING, Gate, Keyring
+from workers.match.dead_posts import DeadPosts
 from workers.match.keys import Scope
 from workers.match.lookup import Lookup
 from workers.match.matching import Constants, Matcher
@@ -29,7 +30,7 @@ from workers.match.rooms import Rooms
 from workers.match.search import Searcher
 from workers.match.throttle import Throttle
 from workers.match.view import BrandView, SignalView
-from workers.match.visible import VisibleIndex, VisibleSignals
+from workers.match.visible import VisibleDeadPosts, VisibleIndex, VisibleSignals
 from workers.wire.ingest import IngestReport, admit
 from workers.wire.records import Health, Unavailable
 
@@ -124,6 +125,7 @@ class World:
     brands: BrandView = field(default_factory=BrandView)
     signals: SignalView = field(default_factory=SignalView)
     erasures: Erasures = field(default_factory=lambda: Erasures(ErasureKey(b"a key of the tests")))
+    dead: DeadPosts = field(default_factory=DeadPosts)
     outbox: KeptOutbox = field(default_factory=KeptOutbox)
     clock: FixedClock = field(default_factory=FixedClock)
     ready: bool = True
@@ -137,7 +139,10 @@ class World:
         """What the calls use."""
         numbers = iter(range(1, 1000))
         index, signals = VisibleIndex(self.index, self.erasures), VisibleSignals(self.signals, self.erasures)
-        searcher, lookup = Searcher(index, self.encoder), Lookup(index, self.encoder)
+        searcher, lookup = (
+            Searcher(index, self.encoder),
+            Lookup(index, self.encoder, VisibleDeadPosts(self.dead, self.erasures)),
+        )
         matcher = Matcher(
             index,
             self.encoder,
