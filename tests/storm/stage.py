@@ -43,6 +43,7 @@ from workers.wire.records import OutRecord
 WORKERS = ("embedder", "creators", "indexer", "outcomes")
 QUIET_SECONDS = 150.0
 _NUMBER = "storm"
+MESSAGE = "__connect.errors.exception.message"
 
 
 @dataclass
@@ -256,7 +257,7 @@ class Stage:
             nonlocal calm
             try:
                 calm = 0 if any(self.behind().values()) else calm + 1
-            except KafkaException:
+            except (KafkaException, TimeoutError):
                 # Kafka comes back, and what this client knows of its leaders is of before.
                 self._admin, calm = self._new_admin(), 0
             return calm >= 2
@@ -278,7 +279,17 @@ class Stage:
 
     def differences(self) -> list[str]:
         """What is stored that should not be, what is not, and what is not as it should be."""
-        return differences(self.dump(), self.good(), self.dead(), self._encoded, self.settings, self._card)
+        found = differences(self.dump(), self.good(), self.dead(), self._encoded, self.settings, self._card)
+        return found + (self._last_words() if any(one.startswith("extra: dead") for one in found) else [])
+
+    def _last_words(self) -> list[str]:
+        """What the newest dead letters say: why one is there that should not be."""
+        names = [topic_name(self.settings.namespace, f"{worker}.dead") for worker in WORKERS]
+        with closing(WholeTopics(self.settings, names)) as reader:
+            letters = sorted(reader.to_the_end(), key=lambda record: record.timestamp_ms)
+        return [
+            f"a letter says: {dict(each.headers).get(MESSAGE, b'').decode(errors='replace')}" for each in letters[-5:]
+        ]
 
     def close(self) -> None:
         """Stop every worker."""
