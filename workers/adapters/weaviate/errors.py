@@ -62,6 +62,7 @@ _LATER_WORDS = (
     "no space left",
     "not present in schema",
     "could not find class",
+    "could not find index for class",
     "not found in schema",
 )
 
