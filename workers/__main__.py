@@ -51,6 +51,7 @@ def build_app() -> typer.Typer:
     from workers.model.cli import model_app
     from workers.publisher import cli as publisher
     from workers.stack import cli as stack
+    from workers.stack import resume
     from workers.verify import cli as verify
 
     app = typer.Typer(
@@ -63,6 +64,7 @@ def build_app() -> typer.Typer:
         stack.up,
         stack.down,
         stack.status,
+        resume.resume,
         demo.demo,
         run,
         publisher.publish,

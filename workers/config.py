@@ -120,6 +120,12 @@ class Settings(BaseSettings):
     retry_topic_seconds: float = Field(
         5.0, gt=0, description="Wait for a stranger's host from which an event goes through the retry topic"
     )
+    breaker_window: int = Field(500, ge=1, description="Verdicts over which the share of dead letters is counted")
+    breaker_share: float = Field(
+        0.5, ge=0, le=1, description="Share of dead letters beyond which a worker pauses; 1 is never"
+    )
+    breaker_least: int = Field(100, ge=1, description="Verdicts before a worker may pause over dead letters")
+    breaker_seconds: float = Field(60.0, gt=0, description="Pause before a few events are let through to see")
 
     # Media: the embedder and the match API.
     media_root: Directory | None = Field(None, description="The one directory from which file URLs may be read")

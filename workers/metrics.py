@@ -33,6 +33,8 @@ LAG = Gauge("streamscout_lag_records", "Records not yet settled", ["worker", "to
 FRESHNESS_SECONDS = Histogram("streamscout_freshness_seconds", "Age when settled", ["worker"], buckets=_FRESH)
 # Partitions that wait for a busy or absent server.
 PAUSED_PARTITIONS = Gauge("streamscout_paused_partitions", "Partitions waiting for a server", ["worker"])
+# 1 while the worker is paused over too many dead letters, or lets a few events through to see; else 0.
+BREAKER_OPEN = Gauge("streamscout_breaker_open", "Paused over too many dead letters", ["worker"])
 # Posts and profiles whose vectors were found and read back instead of encoded again.
 REUSED = Counter("streamscout_embeddings_reused", "Vectors read back instead of encoded", ["worker"])
 # Match and search requests by call and HTTP status.

@@ -25,6 +25,8 @@ from workers.adapters.kafka import KafkaProducer
 from workers.config import Settings, child_environment
 from workers.domain.events import PostRemoved
 from workers.domain.topics import topic_name
+from workers.stack.resume import resume_workers
+from workers.stack.status import collect_status
 from workers.stack.topics import create_topics
 from workers.wire.cloudevents import JsonCodec, Wire
 from workers.wire.records import OutRecord
@@ -357,3 +359,29 @@ def test_a_session_timeout_other_than_the_brokers_stops_the_start(settings: Sett
     assert done.returncode == 2, done.stderr
     assert "STREAMSCOUT_SESSION_TIMEOUT_MS: 9000" in done.stderr
     assert "10000" in done.stderr
+
+
+def test_too_many_dead_letters_pause_the_worker_until_it_is_told(posts: Posts) -> None:
+    """Status, readiness and a metric say so; polling goes on and nothing is lost: told to go on, it does the rest."""
+    settings = posts.settings.model_copy(update={"breaker_least": 20, "breaker_seconds": 600.0})
+    posts.name(*(f"dead{number}" for number in range(300)), "p1", "p2")
+    worker = Worker(settings)
+    try:
+        eventually(lambda: "breaker" in _status(settings), 60)
+        (line,) = [line for line in collect_status(settings) if line.kind == "worker"]
+        assert not line.ready
+        assert 'streamscout_breaker_open{worker="embedder"} 1.0' in worker.get("/metrics")
+        assert json.loads(worker.get("/livez"))["live"] is True
+        assert posts.written() == Counter()
+        assert len(posts.read("embedder.dead")) < 200
+        while posts.written() != Counter(["p1", "p2"]):
+            resume_workers(settings, "embedder")
+        assert len(posts.read("embedder.dead")) == 300
+        worker.signal(signal.SIGTERM)
+        assert worker.ended() == 0
+    finally:
+        worker.close()
+
+
+def _status(settings: Settings) -> str:
+    return " ".join(text for line in collect_status(settings) for text in (*line.detail, *line.detail.values()))

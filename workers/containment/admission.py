@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from workers.containment.dead_letters import rekeyed
 from workers.containment.quarantine import Quarantine
 from workers.containment.retry import Retry
@@ -15,6 +17,8 @@ from workers.domain.partitioning import partition_of
 from workers.domain.reasons import Reason
 from workers.wire.cloudevents import Wire
 from workers.wire.records import Dead, Done, InRecord, InvalidEvent, Item
+
+log = structlog.get_logger()
 
 
 class Misplaced(Done):
@@ -55,6 +59,7 @@ class Admission:
         key: Hashable = record.key or (record.position.topic, record.position.partition)
         if quarantine.is_condemned(record.position.offset):
             detail = f"the process died {quarantine.deaths} times while it was alone in flight"
+            log.error("set aside: it kills the process", deaths=quarantine.deaths, position=str(record.position))
             return Admitted(
                 replace(item, attempts=quarantine.deaths - 1), key, Dead(Reason.KILLS_THE_PROCESS, detail), 0
             )

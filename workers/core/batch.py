@@ -76,16 +76,17 @@ class Queue:
         """The items that wait by themselves."""
         return [waiting for waiting in self._waiting if waiting.after > now]
 
-    def take(self, now: float) -> list[Waiting]:
-        """The next batch: full, or its first item has waited long enough; else nothing.
+    def take(self, now: float, most: int | None = None) -> list[Waiting]:
+        """The next batch, of ``most`` items at most: full, or its first item has waited long enough; else nothing.
 
         What must run alone is a batch of its own, once nothing is in flight, and nothing overtakes it.
         """
+        size = self._size if most is None else min(self._size, most)
         batch: list[Waiting] = []
         keys = set(self._in_flight)
         for waiting in self._waiting:
             free = waiting.opens() <= now and waiting.key not in keys
-            if len(batch) == self._size or (free and batch and waiting.alone()):
+            if len(batch) == size or (free and batch and waiting.alone()):
                 break
             if free and waiting.alone():
                 if self._in_flight:
@@ -96,7 +97,7 @@ class Queue:
                 batch.append(waiting)
             if self._exclusive or not batch or batch[-1] is not waiting:
                 keys.add(waiting.key)
-        if not batch or (len(batch) < self._size and now < batch[0].arrived + self._seconds):
+        if not batch or (len(batch) < size and now < batch[0].arrived + self._seconds):
             return []
         taken = {waiting.sequence for waiting in batch}
         self._waiting = [waiting for waiting in self._waiting if waiting.sequence not in taken]

@@ -17,6 +17,7 @@ import structlog
 from workers import metrics
 from workers.config import Settings
 from workers.containment.admission import Admission, Misplaced
+from workers.containment.breaker import Alarm, Breaker
 from workers.containment.dead_letters import dead_letter
 from workers.containment.retry import Delayed, Retry
 from workers.core.batch import Partition, Queue, Waiting
@@ -83,7 +84,8 @@ class Loop(Generic[EventT]):
         own = (topic_name(settings.namespace, f"{worker}.{kind}") for kind in ("dead", "rekeyed", "retry"))
         self._dead, again, retry = own
         self._topics = [*(topic_name(settings.namespace, topic) for topic in topics), again, retry]
-        self._retry = Retry(settings, retry)
+        self._retry, self._breaker = Retry(settings, retry), Breaker(settings)
+        self._alarm = Alarm(worker, self._breaker)
         self._admission = Admission(wire, accepted, consumer.partitions, again, self._retry, serial_key, tombstones)
         self._queue = Queue(settings.batch_size, settings.batch_seconds, exclusive=serial_key is not None)
         self._room = max(settings.batch_size, settings.queue_size // 2)
@@ -123,6 +125,11 @@ class Loop(Generic[EventT]):
         self._stopping.set()
         self._wake.set()
 
+    def resume(self) -> None:
+        """Go on although many events were dead letters. On the loop's own thread, as a signal handler is."""
+        self._breaker.resume()
+        self._wake.set()
+
     def _take_in(self) -> None:
         """Decode what was fetched, each record alone (law 1), as far as there is room."""
         now = self._clock.monotonic()
@@ -150,17 +157,24 @@ class Loop(Generic[EventT]):
     def _launch(self) -> None:
         """Start batches, so that fetching and decoding overlap with what the handler waits for."""
         now = self._clock.monotonic()
-        while self._free() and (batch := self._queue.take(now)):
+        while self._free() and (batch := self._queue.take(now, self._most(now))):
             self._in_flight[asyncio.create_task(self._run_batch(batch))] = batch
         early = {w.partition.name for w in self._queue.held(now) if w.partition.name[0] == self._retry.topic}
         self._fetcher.blocked = {p.name for p in self._blocked(now)} | early
+        if self._breaker.state(now) == "open":
+            self._fetcher.blocked = self._fetcher.partitions.keys()
+        self._alarm.tell(now)
         if now >= self._observe_after:
             self._observe_after = now + 1.0
             self._observe()
 
     def _free(self) -> bool:
         few = len(self._in_flight) < self._settings.batches_in_flight and not self._alone()
-        return few and not self._fetcher.leaving and self._lease.valid()
+        most = self._most(self._clock.monotonic())
+        return few and most != 0 and not self._fetcher.leaving and self._lease.valid()
+
+    def _most(self, now: float) -> int | None:
+        return self._breaker.room(now, sum(len(batch) for batch in self._in_flight.values()))
 
     async def _news(self) -> None:
         """Wait until something arrived, ended or fell due."""
@@ -319,12 +333,13 @@ class Loop(Generic[EventT]):
     # What others see.
 
     def health(self) -> Health:
-        """Live while both threads move; ready from the first assignment until the end."""
+        """Live while both threads move; ready from the first assignment until the end, but not while it is paused."""
         now = self._clock.monotonic()
         still = now - min(self._fetcher.polled_at, self._moved_at)
         ended = self._stopping.is_set() or self._fetcher.ended.done()
         detail = {f"{topic}/{number} waits": p.reason for p in self._blocked(now) for topic, number in [p.name]}
-        return Health(still < STALLED_SECONDS, self._fetcher.joined and not ended, detail)
+        ready = self._fetcher.joined and not ended and self._breaker.state(now) == "closed"
+        return Health(still < STALLED_SECONDS, ready, self._breaker.described(now) | detail)
 
     def _blocked(self, now: float) -> list[Partition]:
         return [partition for partition in self._fetcher.partitions.values() if partition.blocked_until > now]
@@ -332,8 +347,10 @@ class Loop(Generic[EventT]):
     def _count(self, waiting: Waiting, verdict: Verdict) -> None:
         metrics.EVENTS.labels(self._worker, type(verdict).__name__.lower()).inc()
         if isinstance(verdict, Dead):
+            self._breaker.count(verdict.reason, self._clock.monotonic())
             metrics.DEAD_LETTERS.labels(self._worker, verdict.reason).inc()
         elif isinstance(verdict, Done) and not isinstance(verdict, Misplaced | Delayed):
+            self._breaker.count(None, self._clock.monotonic())
             age = self._clock.now().timestamp() - int(source_time(waiting.item.record)) / 1000
             metrics.FRESHNESS_SECONDS.labels(self._worker).observe(max(0.0, age))
 

@@ -25,7 +25,9 @@ log = structlog.get_logger()
 
 
 def run_worker(name: str, settings: Settings, bootstrap: Bootstrap) -> int:
-    """Run the loop that ``bootstrap`` wires until SIGTERM or SIGINT. The lease is for the handler to ask before stores.
+    """Run the loop that ``bootstrap`` wires until SIGTERM or SIGINT; SIGUSR1 closes its breaker.
+
+    The lease is for the handler to ask before stores.
 
     Returns 0 after a clean stop, 3 when a server cannot be reached at start, 4 when a law ended the process: events in
     flight are uncommitted, and a supervisor starts it again. Whatever else escapes is a fault and is raised.
@@ -48,6 +50,7 @@ async def _run(name: str, settings: Settings, bootstrap: Bootstrap) -> None:
     async with bootstrap(Lease(settings.session_timeout_ms / 2000, SystemClock())) as loop:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, loop.stop)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, loop.resume)
         with (
             HealthServer(settings.health_host, settings.health_port, loop.health) as server,
             presence(settings.data_dir, name, server.address),

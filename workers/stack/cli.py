@@ -101,4 +101,9 @@ def _print(lines: list[ServerStatus], as_json: bool) -> None:
     for line in lines:
         ready = "[green]yes[/]" if line.ready else "[red]no[/]"
         table.add_row(line.name, line.kind, ready, line.address or "-", line.version or "-", str(line.pid or "-"))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for line in lines:
+        for name, text in line.detail.items():
+            if name != "state":
+                console.print(f"{line.name} ({line.pid}): {name}: {text}", markup=False, highlight=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,10 @@ from workers.stack.record import Record, StackFiles
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """A line of ``streamscout status``. ``version`` and ``pid`` are None for a server that is not ours."""
+    """A line of ``streamscout status``. ``version`` and ``pid`` are None for a server that is not ours.
+
+    ``detail`` is what a worker says of itself: partitions that wait and why, and its breaker while it is open.
+    """
 
     name: str
     kind: Literal["server", "worker"]
@@ -29,6 +32,7 @@ class ServerStatus:
     version: str | None
     ready: bool
     pid: int | None
+    detail: dict[str, str] = field(default_factory=dict)
 
 
 class RunningWorker(BaseModel):
@@ -83,10 +87,14 @@ def _server(settings: Settings, files: StackFiles, record: Record, recipe: Recip
 
 def worker_status(worker: RunningWorker) -> ServerStatus:
     """The status of a worker, as its own health endpoint tells it."""
+    detail: dict[str, str] = {}
     try:
-        ready = httpx.get(f"{worker.health_url.rstrip('/')}/readyz", timeout=5).is_success
-    except httpx.HTTPError:
+        answer = httpx.get(f"{worker.health_url.rstrip('/')}/readyz", timeout=5)
+        ready, said = answer.is_success, answer.json()
+        if isinstance(said, dict):
+            detail = {str(name): text for name, text in said.items() if isinstance(text, str)}
+    except (httpx.HTTPError, ValueError):
         ready = False
     url = urlsplit(worker.health_url)
     address = f"{url.scheme}://{url.netloc}"
-    return ServerStatus(worker.name, "worker", address, version("streamscout"), ready, worker.pid)
+    return ServerStatus(worker.name, "worker", address, version("streamscout"), ready, worker.pid, detail)

@@ -32,7 +32,7 @@ async def while_time_passes(world: World, true: Callable[[], object], step: floa
     """Wait until something holds; each look takes ``step`` seconds of the hand clock."""
 
     def look() -> object:
-        assert isinstance(world.clock, Clock)
+        assert isinstance(world.clock, HandClock)
         world.clock.seconds += step
         return true()
 

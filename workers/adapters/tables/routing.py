@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from workers import metrics
 from workers.adapters.tables.state import TableView
 from workers.config import Settings
+from workers.containment.breaker import Breaker
 from workers.containment.dead_letters import dead_letter, rekeyed
 from workers.core.clock import Clock, SystemClock
 from workers.domain.events import Event
@@ -49,6 +50,7 @@ class Routing:
     ) -> None:
         self._name, self._accepted, self._partitions = name, accepted, partitions
         self._handler, self._wire, self._clock = handler, wire, clock or SystemClock()
+        self.breaker = Breaker(settings)
         self._dead, self._rekeyed = (topic_name(settings.namespace, f"{name}.{of}") for of in ("dead", "rekeyed"))
 
     def decide(self, record: InRecord, table: TableView) -> list[OutRecord]:
@@ -66,7 +68,13 @@ class Routing:
         if isinstance(answer, Dead):
             return [self._dead_letter(record, answer)]
         metrics.EVENTS.labels(self._name, "done").inc()
+        self.breaker.count(None, self._clock.monotonic())
         return answer
+
+    def set_aside(self, record: InRecord, deaths: int) -> list[OutRecord]:
+        """The dead letter of an event that has killed the process so often."""
+        detail = f"the process died {deaths} times while it was alone in flight"
+        return [self._dead_letter(record, Dead(Reason.KILLS_THE_PROCESS, detail), deaths - 1)]
 
     def _misplaced(self, record: InRecord, key: bytes, belongs: int) -> list[OutRecord]:
         """What belongs elsewhere goes round once, and is dead if it is wrong there too."""
@@ -76,7 +84,8 @@ class Routing:
         detail = f"{key.decode('utf-8', 'replace')!r} belongs on partition {belongs} under its own key"
         return [self._dead_letter(record, Dead(Reason.KEY_MISMATCH, detail))]
 
-    def _dead_letter(self, record: InRecord, dead: Dead) -> OutRecord:
+    def _dead_letter(self, record: InRecord, dead: Dead, attempts: int = 0) -> OutRecord:
         metrics.EVENTS.labels(self._name, "dead").inc()
+        self.breaker.count(dead.reason, self._clock.monotonic())
         metrics.DEAD_LETTERS.labels(self._name, dead.reason).inc()
-        return dead_letter(record, dead, self._dead, self._name, 0, self._clock.now())
+        return dead_letter(record, dead, self._dead, self._name, attempts, self._clock.now())

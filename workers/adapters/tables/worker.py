@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -17,9 +18,11 @@ from faust.types import TP, EventT, FutureMessage
 
 from workers import metrics
 from workers.adapters.tables.app import HandAcknowledged, TableApp, table_app
+from workers.adapters.tables.in_hand import InHand
 from workers.adapters.tables.routing import KeyedHandler, Routing
 from workers.adapters.tables.state import ChangelogTable, StateDirectory
 from workers.config import Settings
+from workers.containment.breaker import Alarm
 from workers.core.clock import SystemClock
 from workers.domain.events import Event
 from workers.domain.topics import topic_name
@@ -78,6 +81,8 @@ class KeyedWorker:
         if len(set(counts.values())) != 1:
             raise ValueError(f"topics of one table must have equal partitions: {counts}")
         self._routing = Routing(settings, name, accepted, counts[self._changelog], handler, wire)
+        self._breaker = self._routing.breaker
+        self._alarm = Alarm(name, self._breaker)
         self._forgotten = False
         self._app: TableApp
         self._table: ChangelogTable
@@ -118,9 +123,11 @@ class KeyedWorker:
         self._idle.set()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._breaker.resume)
         group = self._full(self._name)
         with (
             StateDirectory(self._settings.data_dir / "faust" / group) as directory,
+            closing(InHand(directory)) as self._in_hand,
             HealthServer(self._settings.health_host, self._settings.health_port, self.health) as server,
             presence(self._settings.data_dir, self._name, server.address),
         ):
@@ -211,8 +218,14 @@ class KeyedWorker:
             if self._app.moving or event.message.generation_id != self._app.consumer_generation_id:
                 # Read under an earlier assignment: whoever owns the partition next reads it again.
                 return
+            if self._breaker.room(monotonic(), 0) == 0:
+                await asyncio.sleep(TICK_SECONDS)
+                continue
+            if self._open and self._in_hand.is_suspect(record):
+                await self._idle.wait()
+                continue
             try:
-                outputs = self._routing.decide(record, self._table.view(record.position.partition))
+                outputs = self._decide(record)
                 break
             except Unavailable as error:
                 log.warning("cannot handle yet", worker=self._name, reason=str(error))
@@ -221,6 +234,23 @@ class KeyedWorker:
         self._idle.clear()
         futures = [*self._table.taken(), *(self._send(output) for output in outputs)]
         await self._queue.put(_Settling(event, record, tuple(output.topic for output in outputs), futures))
+
+    def _decide(self, record: InRecord) -> list[OutRecord]:
+        """With the event in hand: if the process dies of it, or of a fault that it meets, the next one knows."""
+        if deaths := self._in_hand.deaths(record):
+            log.error(
+                "set aside: it kills the process", worker=self._name, deaths=deaths, position=str(record.position)
+            )
+            return self._routing.set_aside(record, deaths)
+        table = self._table.view(record.position.partition)
+        self._in_hand.take(record, alone=not self._open)
+        try:
+            outputs = self._routing.decide(record, table)
+        except Unavailable:
+            self._in_hand.put_down()
+            raise
+        self._in_hand.put_down(record)
+        return outputs
 
     def _record(self, event: EventT[Any]) -> InRecord:
         message = event.message
@@ -300,6 +330,7 @@ class KeyedWorker:
     async def _tick(self) -> None:
         while True:
             self._moved_at = monotonic()
+            self._alarm.tell(self._moved_at)
             if self._app.ready():
                 self._observe()
             await asyncio.sleep(TICK_SECONDS)
@@ -311,12 +342,12 @@ class KeyedWorker:
             metrics.LAG.labels(self._name, tp.topic, str(tp.partition)).set(behind)
 
     def health(self) -> Health:
-        """Live while the loop moves; ready while partitions are assigned and tables recovered."""
+        """Live while the loop moves; ready while partitions are assigned, tables recovered, and it is not paused."""
         app: TableApp | None = getattr(self, "_app", None)
         ready = app is not None and app.ready() and not self._draining and not self._ended.done()
-        return Health(
-            monotonic() - self._moved_at < STALLED_SECONDS, ready, {"state": "ready" if ready else "recovering"}
-        )
+        now = monotonic()
+        detail = {"state": "ready" if ready else "recovering"} | self._breaker.described(now)
+        return Health(now - self._moved_at < STALLED_SECONDS, ready and self._breaker.state(now) == "closed", detail)
 
     def _full(self, name: str) -> str:
         return topic_name(self._settings.namespace, name)
