@@ -29,16 +29,22 @@ class StubLoop:
 
     def __init__(self, error: Exception | None) -> None:
         self._error = error
+        self._resumed = asyncio.Event()
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
         if self._error is not None:
             raise self._error
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await self._resumed.wait()
         os.kill(os.getpid(), signal.SIGTERM)
         await self._stopped.wait()
 
     def stop(self) -> None:
         self._stopped.set()
+
+    def resume(self) -> None:
+        self._resumed.set()
 
     def health(self) -> Health:
         return Health(live=True, ready=True)
@@ -56,7 +62,7 @@ def run(tmp_path: Path, error: Exception | None = None, at_start: Exception | No
     return run_worker("stub", Settings(data_dir=tmp_path), bootstrap)  # type: ignore[arg-type]
 
 
-def test_sigterm_ends_it_with_0(tmp_path: Path) -> None:
+def test_sigusr1_makes_it_go_on_and_sigterm_ends_it_with_0(tmp_path: Path) -> None:
     """And its note is gone."""
     assert run(tmp_path) == 0
     assert list((tmp_path / "workers").iterdir()) == []
