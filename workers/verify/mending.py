@@ -24,7 +24,7 @@ from workers.domain.reasons import InvalidEvent
 from workers.domain.stored import Store, StoredObject
 from workers.embedder.events_out import Announced, record_of, stored_announced
 from workers.embedder.objects import MAX_MEDIA, read_post, stored_visual_ids, visual_ids
-from workers.embedder.plan import Rank, StoredPost, rank_of
+from workers.embedder.plan import StoredPost, rank_of
 from workers.outcomes.facts import pair_prefix
 from workers.verify.folds import signal_of
 from workers.verify.look import Rules, Topics
@@ -34,6 +34,9 @@ from workers.verify.spool import Spool
 from workers.wire.cloudevents import Wire
 from workers.wire.records import InRecord, OutRecord, Position, ProduceFailed, Producer, Unavailable
 
+RowRank = tuple[int, bool, bytes]
+"""(revision, removed, tie), as of ``creators.rows.PostRow``: what of a post stands is known by it."""
+_LOWEST: RowRank = (-1, False, b"")
 ReadTopics = Callable[[Sequence[str]], Iterator[InRecord]]
 """All records of some topics, named without the namespace."""
 MENDS = frozenset({"posts", "posts.backfill", "embeddings", "creators", "signals", "decisions", "outcomes"})
@@ -80,7 +83,7 @@ class Mender:
     async def _publish_posts(self, plan: Plan) -> None:
         if not plan.posts:
             return
-        sources = self._sources(plan.posts)
+        sources = await self._sources(plan.posts)
         model = self.rules.fold.model_version
         anew = sorted(plan.anew & sources.keys())
         visuals = [id_ for post_id in anew for id_ in visual_ids(post_id, range(MAX_MEDIA), model)]
@@ -90,31 +93,38 @@ class Mender:
         for post_id in sorted(sources):
             self._send(sources[post_id], "posts published again")
 
-    def _sources(self, wanted: Mapping[str, str]) -> dict[str, OutRecord]:
-        """The event that stands of each post, as it lies on its topic; a removal that is gone is made from its row."""
-        best: dict[str, tuple[Rank, OutRecord]] = {}
-        creators = {creator_id.encode() for creator_id in wanted.values()}
+    async def _sources(self, wanted: Mapping[str, str]) -> dict[str, OutRecord]:
+        """The event that stands of each post, as it lies on its topic; a removal that is gone is made from its row.
+
+        Which one stands say the stored post and its row. A newer one may lie there that was dead: it would be again.
+        """
+        standing = await self._standing(wanted)
+        best: dict[str, tuple[RowRank, OutRecord]] = {}
         for record in self.read(_SOURCES):
-            if record.key not in creators:
+            event = self._event(record, _POSTS)
+            if not isinstance(event, PostPublished | PostRemoved) or event.post_id not in wanted:
                 continue
-            try:
-                event = self.wire.read(record, _POSTS)
-            except InvalidEvent:
-                continue
-            assert isinstance(event, PostPublished | PostRemoved)
-            rank = rank_of(event)
-            if event.post_id in wanted and (event.post_id not in best or rank > best[event.post_id][0]):
-                best[event.post_id] = (rank, _copy(record))
-        found = {}
+            rank, known = _row_rank(*rank_of(event)), standing.get(event.post_id)
+            if rank == known or (known is None and rank > best.get(event.post_id, (_LOWEST, None))[0]):
+                best[event.post_id] = (rank, _copy(record, event))
+        found = {post_id: record for post_id, (_, record) in best.items()}
+        for post_id in standing.keys() - found.keys():
+            revision, removed, _ = standing[post_id]
+            if removed:
+                removal = PostRemoved(post_id=post_id, creator_id=wanted[post_id], revision=revision)
+                found[post_id] = self.wire.record("posts", removal, id=f"verify-{post_id}-{revision}", time=self.now)
+        return found
+
+    async def _standing(self, wanted: Mapping[str, str]) -> dict[str, RowRank]:
+        """The rank of the event that stands, of those posts of which anything is known."""
+        found: dict[str, RowRank] = {}
+        for post_ids in _chunks(sorted(wanted)):
+            for post_id, post in (await self._stored(post_ids)).items():
+                found[post_id] = _row_rank(*post.rank())
         for post_id, creator_id in wanted.items():
             row = self._post_row(creator_id, post_id)
-            if post_id in best and not _older(best[post_id][0], row):
-                found[post_id] = best[post_id][1]
-            elif row is not None and row.removed:
-                removal = PostRemoved(post_id=post_id, creator_id=creator_id, revision=row.revision)
-                found[post_id] = self.wire.record(
-                    "posts", removal, id=f"verify-{post_id}-{row.revision}", time=self.now
-                )
+            if row is not None:
+                found[post_id] = max(found.get(post_id, row.rank()), row.rank())
         return found
 
     # Announcements.
@@ -186,22 +196,16 @@ class Mender:
         if not wanted:
             return
         left = set(wanted)
-        brands = {brand_id.encode() for brand_id, _ in wanted}
         for record in self.read(_OUTCOMES):
-            if record.key in brands and left:
-                pair = self._pair_of(record)
-                if pair in left:
-                    left.discard(pair)
-                    self._send(_copy(record), "decisions and outcomes published again")
+            event = self._event(record, _TEACHES) if left else None
+            if event is None:
+                continue
+            pair = (getattr(event, "brand_id", ""), getattr(event, "creator_id", ""))
+            if pair in left:
+                left.discard(pair)
+                self._send(_copy(record, event), "decisions and outcomes published again")
         for brand_id, creator_id in sorted(left):
             self._write_signal(brand_id, creator_id)
-
-    def _pair_of(self, record: InRecord) -> Pair:
-        try:
-            event = self.wire.read(record, _TEACHES)
-        except InvalidEvent:
-            return ("", "")
-        return (getattr(event, "brand_id", ""), getattr(event, "creator_id", ""))
 
     def _write_signal(self, brand_id: str, creator_id: str) -> None:
         """From the facts: none of the pair's events is kept any more, so the owner cannot be asked."""
@@ -214,6 +218,13 @@ class Mender:
                 self._send(self.wire.record("signals", signal, id=name, time=self.now), "signals written from facts")
 
     # What all of them do.
+
+    def _event(self, record: InRecord, accepted: tuple[type[Event], ...]) -> Event | None:
+        """The event of a record, whatever its key; None for what is no such event."""
+        try:
+            return self.wire.event(record, accepted)
+        except InvalidEvent:
+            return None
 
     def _post_row(self, creator_id: str, post_id: str) -> PostRow | None:
         record = self.spool.find(self.topics.creator_rows, post_key(creator_id, post_id))
@@ -240,15 +251,19 @@ class Mender:
         self.done[name] = self.done.get(name, 0) + count
 
 
-def _older(rank: Rank, row: PostRow | None) -> bool:
-    """Whether an event is older than what is known of its post: embedded from nothing, it would pass for the newest."""
-    revision, removed, hash_ = rank
-    return row is not None and (revision, removed, bytes(8) if removed else bytes.fromhex(hash_[:16])) < row.rank()
+def _row_rank(revision: int, removed: bool, event_hash: str) -> RowRank:
+    """The rank of an event as its row has it; the lowest of its revision where the hash is damaged."""
+    if removed:
+        return revision, removed, bytes(8)
+    try:
+        return revision, removed, bytes.fromhex(event_hash[:16])
+    except ValueError:
+        return revision, removed, b""
 
 
-def _copy(record: InRecord) -> OutRecord:
-    """The record as it was, for its own topic."""
-    return OutRecord(record.position.topic, record.key, record.value, record.headers)
+def _copy(record: InRecord, event: Event) -> OutRecord:
+    """The record as it was, for its own topic, under the event's own key: it may have lain under another."""
+    return OutRecord(record.position.topic, event.key().encode(), record.value, record.headers)
 
 
 def _chunks(items: Iterable[str]) -> Iterator[list[str]]:

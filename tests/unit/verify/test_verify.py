@@ -27,6 +27,7 @@ from tests.unit.verify.world import NOW, World, post, whole
 from workers.config import REPOSITORY
 from workers.creators.rows import StandingRow, post_key, profile_key, standing_key
 from workers.domain.events import CreatorErased
+from workers.domain.events.posts import Media
 from workers.domain.ids import post_object_id
 from workers.domain.topics import load_topics
 from workers.verify.mending import MENDS
@@ -151,12 +152,53 @@ async def test_an_older_event_of_a_post_does_not_pass_for_the_newest() -> None:
     world = await whole()
     del world.store.all("Post")[post_object_id("p3", MODEL)]
     world.records["posts"] = [
-        replace(record, key=b"gone") if b'"edited"' in (record.value or b"") else record
+        replace(record, key=b"gone", value=b"{}") if b'"edited"' in (record.value or b"") else record
         for record in world.records["posts"]
     ]
     report = await world.verify().run(repair=True)
     assert seen(report.differences) == {("missing", "post", str(post_object_id("p3", MODEL)))}
     assert post_object_id("p3", MODEL) not in world.store.all("Post")
+
+
+async def test_an_event_that_lay_under_a_wrong_key_is_published_under_its_own() -> None:
+    """The worker that met it there sent it round; what is on the topic is still the only copy of what was said."""
+    world = await whole()
+    before = await world.state()
+    expected = visual_gone(world) | signal_gone(world)
+    for topic in ("posts", "decisions", "outcomes"):
+        world.records[topic] = [replace(record, key=b"somebody else") for record in world.records[topic]]
+    report = await world.verify().run(repair=True)
+    assert (report.differences, seen(report.found)) == ([], expected)
+    assert await world.state() == before
+    assert {record.key for record in world.records["posts"][32:]} == {b"somebody else", b"c0"}
+
+
+async def test_a_newer_event_that_was_dead_is_not_published_again() -> None:
+    """An edit with a broken picture is a dead letter; the post stands as it was before, and is mended from that."""
+    world = await whole()
+    world.house.media.pictures["mem:x"] = b"broken"
+    world.publish("posts", post(0, 7, media=(Media(url="mem:x", kind="image"),)))
+    await world.digest()
+    assert [dead.reason for dead in world.dead] == ["media_corrupt"]
+    before = await world.state()
+    expected = visual_gone(world)
+    report = await world.verify().run(repair=True)
+    assert (report.differences, seen(report.found)) == ([], expected)
+    assert await world.state() == before
+    assert len(world.dead) == 1
+
+
+async def test_a_post_whose_announcement_and_picture_are_lost_is_mended() -> None:
+    """The row is of an older revision, and cannot be told from a post that is not whole: its own event mends both."""
+    world = await whole()
+    world.awake.discard("creators")
+    world.publish("posts", post(0, 2))
+    await world.digest()
+    world.records["embeddings"].pop()
+    world.awake.add("creators")
+    expected = visual_gone(world) | {("stale", "row", "c0/p0")}
+    report = await world.verify().run(repair=True)
+    assert (report.differences, seen(report.found)) == ([], expected)
 
 
 async def test_a_removal_whose_event_is_gone_is_made_from_its_row() -> None:
