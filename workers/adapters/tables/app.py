@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -94,6 +94,20 @@ class HandAcknowledged(driver.Consumer):  # type: ignore[misc]
     def settle(self, message: Message) -> None:
         """The event is dealt with. Call it in the order of offsets: a gap at the head would be committed past."""
         super().ack(message)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Back to what is committed, and to the beginning of a partition where nothing is yet.
+
+        aiokafka leaves those where they are: what Faust had fetched of them and dropped, as it does while partitions
+        move, would be lost with the first commit behind it.
+        """
+        committed: Mapping[TP, int] = await super().seek_to_committed()
+        changelogs = self.app.tables.changelog_topics
+        new = [tp for tp, offset in committed.items() if offset is None and tp.topic not in changelogs]
+        if new:
+            for tp, offset in (await self.earliest_offsets(*new)).items():
+                await self._seek(tp, offset)
+        return committed
 
 
 class _Producer(driver.Producer):  # type: ignore[misc]
