@@ -33,6 +33,11 @@ def creator_object_id(creator_id: str, model_version: str) -> UUID:
     return _id("creator", creator_id, model_version)
 
 
+def standing_id(creator_hash: str, model_version: str) -> UUID:
+    """A creator's standing with the embedder of a model version, by the keyed hash of its id."""
+    return _id("standing", creator_hash, model_version)
+
+
 def bio_object_id(creator_id: str, model_version: str) -> UUID:
     """A creator's bio."""
     return _id("bio", creator_id, model_version)

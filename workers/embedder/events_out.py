@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from workers.domain.events import (
     CreatorErased,
     CreatorProfiled,
     CreatorReinstated,
+    ErasureExecuted,
     Event,
     PostEmbedded,
     PostRemoved,
@@ -19,12 +21,13 @@ from workers.domain.ids import published_id
 from workers.domain.parse import canonical_data
 from workers.domain.vectors import Array, to_bytes, unit_mean
 from workers.embedder.content import event_hash
+from workers.embedder.erasing import Deleted
 from workers.embedder.objects import Embedded
 from workers.embedder.plan import StoredPost
-from workers.wire.cloudevents import SOURCE_TIME, Wire, source_time
-from workers.wire.records import InRecord, OutRecord
+from workers.wire.cloudevents import SOURCE_TIME, Wire, attributes, source_time
+from workers.wire.records import InRecord, Item, OutRecord
 
-TOPIC = "embeddings"
+TOPIC, AUDIT = "embeddings", "audit"
 _LAST_SECOND = 253_402_300_799
 """The end of the year 9999: a producer may date its records as it likes, ``datetime`` may not."""
 
@@ -93,6 +96,24 @@ def record_of(wire: Wire, event: Announced, source: InRecord) -> OutRecord:
         time=datetime.fromtimestamp(min(max(int(milliseconds) / 1000, 0), _LAST_SECOND), UTC),
         extensions={SOURCE_TIME: milliseconds},
     )
+
+
+def audit_record(
+    wire: Wire, item: Item[Any], creator_hash: str, deleted: Deleted, repeated: bool, now: datetime
+) -> OutRecord:
+    """What is left of an erasure: no personal data. By whom it was asked for is the event's CloudEvents source."""
+    source = attributes(item.record.headers).get("source", "")
+    event = ErasureExecuted(
+        creator_hash=creator_hash,
+        requested_at=item.event.requested_at,
+        requested_by="".join(letter for letter in source if letter.isprintable() and letter != "|")[:256] or "unknown",
+        executed_at=now,
+        repeated=repeated,
+        posts=deleted.posts,
+        visuals=deleted.visuals,
+    )
+    name = published_id(AUDIT, event.type_name(), canonical_data(event))
+    return wire.record(AUDIT, event, id=str(name), time=now)
 
 
 def _name(event: Event) -> str:

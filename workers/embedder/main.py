@@ -18,6 +18,7 @@ from workers.adapters.security import trusting
 from workers.adapters.triton import TritonEncoder
 from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.objects import ObjectStore
+from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings
 from workers.core.lease import Lease
 from workers.core.loop import Loop
@@ -25,7 +26,8 @@ from workers.domain.model_card import load_model_card
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
 from workers.embedder.task import ACCEPTED, Accepted
-from workers.embedder.worker import NAME, Embedder, serial_key
+from workers.embedder.worker import NAME, Embedder
+from workers.process.erasures import ends_with, following_erasures
 from workers.process.running import run_worker
 from workers.wire.cloudevents import Wire
 
@@ -52,6 +54,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
             connect(settings) as client,
             TritonEncoder(str(settings.triton_url), card, tls=trusting(settings, "triton_ca_file")) as encoder,
             MediaFetcher(settings) as media,
+            following_erasures(settings, NAME, partial(WholeTopics, settings), wire, producer) as (erasures, follower),
         ):
             handler = Embedder(
                 store=ObjectStore(client, settings.namespace, card.model_version, card.dimensions),
@@ -61,8 +64,9 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
                 lease=lease,
                 settings=settings,
                 model_version=card.model_version,
+                erasures=erasures,
             )
-            yield Loop(
+            loop: Loop[Accepted] = Loop(
                 NAME,
                 TOPICS,
                 consumer=KafkaConsumer(settings, NAME),
@@ -72,8 +76,10 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
                 handler=handler,
                 settings=settings,
                 lease=lease,
-                serial_key=serial_key,
+                serial_key=handler.turns.key,
             )
+            with ends_with(follower, loop.stop):
+                yield loop
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         producer.close()

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from workers.config import Settings
+from workers.containment.dead_letters import delayed
+from workers.core.clock import Clock, SystemClock
 from workers.core.lease import Lease
-from workers.domain.events import CreatorProfiled, PostPublished, PostRemoved
+from workers.domain.erasure import Erasures
+from workers.domain.events import CreatorErased, CreatorProfiled, CreatorReinstated, PostPublished, PostRemoved
 from workers.domain.media import InvalidMedia, MediaUnavailable
 from workers.domain.reasons import Reason
 from workers.domain.stored import Store
+from workers.domain.topics import topic_name
 from workers.domain.vectors import Array
 from workers.embedder import events_out
 from workers.embedder.content import event_hash
 from workers.embedder.encoding import Encoding, all_of
+from workers.embedder.erasing import Erasing
 from workers.embedder.pictures import Pictures
 from workers.embedder.plan import Embed, Republish, Retract, StoredPost, plan
 from workers.embedder.progress import Progress, Unfinished
 from workers.embedder.storing import Storing
 from workers.embedder.task import Accepted, Task
-from workers.metrics import REUSED, stage
+from workers.embedder.turns import Turns, changes_standing
+from workers.metrics import ERASED_EVENTS, REUSED, stage
 from workers.wire.cloudevents import Wire
 from workers.wire.records import Dead, Done, Item, Later, OutRecord, Verdict
+from workers.wire.standing import Standing
 
 NAME = "embedder"
 
@@ -43,14 +50,59 @@ class Embedder:
         lease: Lease,
         settings: Settings,
         model_version: str,
+        erasures: Erasures,
+        clock: Clock | None = None,
     ) -> None:
+        self._retry = topic_name(settings.namespace, f"{NAME}.retry")
+        self._erasing, self.turns = Erasing(store, lease, erasures, model_version), Turns(self._retry)
+        self._clock = clock or SystemClock()
         self._storing = Storing(store, lease, model_version)
         self._pictures, self._encoding, self._wire = pictures, encoding, wire
         self._settings, self._model = settings, model_version
         self._unfinished = Unfinished()
 
     async def handle(self, batch: Sequence[Item[Accepted]]) -> Sequence[Verdict]:
-        """One verdict per item. No two items of a batch are of one post."""
+        """One verdict per item. No two items of a batch are of one post, or change one creator's standing."""
+        async with self.turns.taken(batch):
+            standings = await self._erasing.standings({item.event.creator_id for item in batch})
+            kept = [item for item in batch if not self._dropped(item, standings)]
+            changes = [item for item in kept if changes_standing(item.event)]
+            rest = [item for item in kept if not changes_standing(item.event)]
+            verdicts = dict(zip(map(id, rest), await self._embed(rest), strict=True))
+            with stage(NAME, "store"):
+                # After the posts of the same batch: those of the same creator were read before it.
+                for item in changes:
+                    verdicts[id(item)] = await self._change(item, standings.get(item.event.creator_id))
+        ERASED_EVENTS.labels(NAME).inc(len(batch) - len(kept))
+        return [verdicts.get(id(item), Done()) for item in batch]
+
+    def _dropped(self, item: Item[Accepted], standings: Mapping[str, Standing]) -> bool:
+        """Never a dead letter: that would keep what is to be forgotten."""
+        standing = standings.get(item.event.creator_id)
+        return not changes_standing(item.event) and self._erasing.shuts_out(item, standing)
+
+    async def _change(self, item: Item[Accepted], before: Standing | None) -> Done:
+        """Erase or reinstate, and pass it on: the creators worker decides for itself, in the order of ``embeddings``.
+
+        An erasure comes once more, after a session timeout: by then whoever had the partition before has written what
+        was on its way.
+        """
+        event, record = item.event, item.record
+        deleted = await self._erasing.change(item, before)
+        self.turns.done(item)
+        again = record.position.topic == self._retry
+        assert isinstance(event, CreatorErased | CreatorReinstated)
+        outputs = [] if again else [events_out.record_of(self._wire, event, record)]
+        if isinstance(event, CreatorErased) and deleted is not None:
+            now, hashed = self._clock.now(), self._erasing.hash(event.creator_id)
+            outputs.append(events_out.audit_record(self._wire, item, hashed, deleted, again, now))
+            if not again:
+                due = round(now.timestamp() * 1000) + self._settings.session_timeout_ms
+                outputs.append(delayed(record, self._retry, 0, due))
+        return Done(tuple(outputs))
+
+    async def _embed(self, batch: Sequence[Item[Accepted]]) -> list[Verdict]:
+        """The verdicts on posts and profiles."""
         with stage(NAME, "fetch"):
             stored = await self._storing.posts(_post_ids(batch))
             tasks = [self._task(item, stored) for item in batch]
@@ -127,7 +179,7 @@ class Embedder:
         return verdict
 
     def _outputs(self, task: Task) -> tuple[OutRecord, ...]:
-        """What is announced of an item that is done. Erasures are passed on: the creators worker decides."""
+        """What is announced of an item that is done."""
         event: events_out.Announced
         match task.item.event, task.plan:
             case _, Republish(stored=stored):
@@ -139,18 +191,10 @@ class Embedder:
             case CreatorProfiled() as profiled, _:
                 bio = task.progress.captions.get(task.text_hash())
                 event = events_out.profile_embedded(profiled, bio, self._model)
-            case ((PostPublished() | PostRemoved()), _):
+            case _:
                 assert task.embedded is not None
                 event = events_out.post_embedded(task.embedded, self._model)
-            case passed, _:
-                event = passed
         return (events_out.record_of(self._wire, event, task.item.record),)
-
-
-def serial_key(item: Item[Accepted]) -> str:
-    """Items of one key are never in flight together: one post, or one creator's profile and erasure."""
-    event = item.event
-    return f"post|{event.post_id}" if isinstance(event, PostPublished | PostRemoved) else f"creator|{event.creator_id}"
 
 
 def _post_ids(batch: Sequence[Item[Accepted]]) -> list[str]:

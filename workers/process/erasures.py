@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from workers.config import Settings, SettingsError
 from workers.core.clock import SystemClock
@@ -52,6 +52,25 @@ async def following_erasures(
         yield erasures, follower
     finally:
         await asyncio.to_thread(follower.stop)
+
+
+@contextmanager
+def ends_with(follower: Follower, stop: Callable[[], None]) -> Iterator[None]:
+    """Inside, the end of the reading calls ``stop`` on the event loop; on leaving, what it ended of is raised (law 7).
+
+    A worker that no longer learns who is erased must not go on.
+    """
+    loop = asyncio.get_running_loop()
+
+    def told(_: object) -> None:
+        # The event loop may be closed by now: then nothing goes on.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop)
+
+    follower.ended.add_done_callback(told)
+    yield
+    if follower.ended.done():
+        raise_end(follower)
 
 
 async def _read(follower: Follower) -> None:

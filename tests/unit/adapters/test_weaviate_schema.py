@@ -25,11 +25,12 @@ def test_names_carry_the_namespace_and_the_model_version() -> None:
     assert (alias_name("", "Facet"), alias_name("acme", "Facet")) == ("Facet", "Acme_Facet")
 
 
-def test_the_five_collections_of_the_design_are_listed(listed: Collections) -> None:
+def test_the_collections_of_the_design_and_the_standings_are_listed(listed: Collections) -> None:
     """One writer each, and the vector's name."""
     assert {name: (each.writer, each.vector) for name, each in listed.collections.items()} == {
         "Visual": ("embedder", "visual"),
         "Post": ("embedder", "caption"),
+        "Standing": ("embedder", "standing"),
         "Facet": ("indexer", "facet"),
         "Creator": ("indexer", "creator"),
         "Bio": ("indexer", "bio"),

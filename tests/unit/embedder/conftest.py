@@ -18,6 +18,7 @@ from tests.fakes.store import MemoryStore
 from workers.config import Settings
 from workers.core.clock import SystemClock
 from workers.core.lease import Lease
+from workers.domain.erasure import ErasureKey, Erasures
 from workers.domain.events import Event, PostPublished, PostRemoved
 from workers.domain.events.posts import Media
 from workers.domain.media import InvalidMedia
@@ -65,6 +66,7 @@ class House:
         self.encoder = HashingEncoder()
         self.media = MemoryMedia({f"mem:{name}": f"picture {name}".encode() for name in "abcdef"})
         self.settings = Settings(media_attempts=3, retry_seconds=1.0)
+        self.erasures = Erasures(ErasureKey(b"a key of the tests"))
         self.lease = Lease(3600.0, SystemClock())
         self.restart()
 
@@ -79,6 +81,7 @@ class House:
             lease=self.lease,
             settings=self.settings,
             model_version=MODEL,
+            erasures=self.erasures,
         )
 
     async def give(self, *events: Event) -> Sequence[Verdict]:

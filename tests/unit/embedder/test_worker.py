@@ -9,7 +9,6 @@ from tests.fakes.media import MemoryMedia
 from tests.unit.embedder.conftest import MODEL, House, outputs, published, removed
 from workers.core.lease import Lease, LeaseExpired
 from workers.domain.events import (
-    CreatorErased,
     CreatorProfiled,
     PostEmbedded,
     PostRetracted,
@@ -303,12 +302,6 @@ async def test_every_profile_becomes_an_embedded_profile(house: House) -> None:
     assert with_bio.bio is not None
     assert np.isclose(np.linalg.norm(from_bytes(with_bio.bio)), 1)
     assert without.bio is None
-
-
-async def test_an_erasure_is_passed_on(house: House) -> None:
-    """The creators worker decides what becomes of it."""
-    erased = CreatorErased.model_validate({"creator_id": "c1", "requested_at": "2026-01-01T00:00:00Z"})
-    assert outputs((await house.give(erased))[0]) == [erased]
 
 
 async def test_what_a_crash_left_of_a_post_that_dies_later_is_cleared(house: House) -> None:
