@@ -316,6 +316,7 @@ def test_the_next_owner_finds_the_note_beside_the_offset(world: World, join: Cal
     names = [(world.one, 0), (world.one, 1)]
     assert all(first.consumer.former(names)[name][0] in (None, "") for name in names)
     assert first.consumer.acknowledged((world.one, 0)) is None
+    assert first.consumer.former([]) == {}
     for note in ("one", "two"):
         first.do(partial(first.consumer.commit, {(world.one, 0): 1}, wait=False, notes={(world.one, 0): note}))
         eventually(lambda note=note: first.consumer.acknowledged((world.one, 0)) == note, 20)  # type: ignore[misc]

@@ -273,6 +273,9 @@ class KafkaConsumer:
         self, partitions: Collection[records.TopicPartition]
     ) -> Mapping[records.TopicPartition, tuple[str | None, int]]:
         """The note beside each committed offset, and the partition's end. Raises KafkaUnavailable."""
+        if not partitions:
+            # An assignment may be of none: KIP-848 says so to a member that has to wait.
+            return {}
         # By the admin's futures: the consumer's own calls hold the interpreter's lock until Kafka answers.
         wanted = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*name) for name in partitions])
         asked = self._admin.list_consumer_group_offsets([wanted], request_timeout=START_SECONDS)[self._group]
