@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 from click.testing import Result
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from typer.testing import CliRunner
 
 from tests.reading import read_records
@@ -128,14 +129,34 @@ def test_without_a_registry_values_are_json(new_settings: Callable[..., Settings
 
 
 def test_a_line_that_the_broker_finds_too_large_is_not_counted_as_delivered(settings: Settings, tmp_path: Path) -> None:
-    """Valid, but over the topic's limit of 1 MiB: told by its number, its neighbours are delivered."""
-    letters = random.Random(1)
-    text = ["".join(chr(letters.randrange(0x4E00, 0x9FFF)) for _ in range(20_000)) for _ in range(20)]
-    large = post(2, media=[{"url": f"https://e.com/{n}", "kind": "image", "alt_text": text[n]} for n in range(20)])
-    result = run(settings, "posts", file_of(tmp_path, [post(1), large, post(3)]), "--json")
+    """Valid, but over this topic's limit: told by its number, its neighbours are delivered."""
+    topic = ConfigResource(ConfigResource.Type.TOPIC, f"{settings.namespace}.posts")
+    topic.add_incremental_config(ConfigEntry("max.message.bytes", "50000", incremental_operation=AlterConfigOpType.SET))
+    admin = AdminClient({"bootstrap.servers": str(settings.kafka_bootstrap)})
+    for done in admin.incremental_alter_configs([topic]).values():
+        done.result(20)
+    # Each on a partition of its own: a broker refuses a whole batch, and batches are of one partition.
+    alone = {partition_of(f"c{number}".encode(), 4): f"c{number}" for number in range(50)}
+    lines = [post(n, creator_id=alone[n], media=media_of(5) if n == 2 else []) for n in (1, 2, 3)]
+    result = run(settings, "posts", file_of(tmp_path, lines), "--json")
     assert result.exit_code == 1
     answer = json.loads(result.stdout)
     assert (answer["delivered"], [each["line"] for each in answer["undelivered"]]) == (2, [2])
+
+
+def test_a_line_that_no_topic_takes_is_a_bad_line(settings: Settings, tmp_path: Path) -> None:
+    """Each of its fields is in range, together they are over 1 MB: a repeat would not help."""
+    result = run(settings, "posts", file_of(tmp_path, [post(1), post(2, media=media_of(20)), post(3)]), "--json")
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert (answer["delivered"], [each["line"] for each in answer["bad"]]) == (2, [2])
+
+
+def media_of(number: int) -> list[dict[str, str]]:
+    """Pictures with the longest texts, in letters that do not compress: 60 kB each."""
+    letters = random.Random(1)
+    text = ["".join(chr(letters.randrange(0x4E00, 0x9FFF)) for _ in range(20_000)) for _ in range(number)]
+    return [{"url": f"https://e.com/{n}", "kind": "image", "alt_text": text[n]} for n in range(number)]
 
 
 @pytest.mark.parametrize(

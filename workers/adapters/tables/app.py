@@ -16,7 +16,6 @@ from time import monotonic
 from typing import Any
 
 import faust
-from aiokafka.protocol.produce import ProduceRequest
 from faust.sensors import Sensor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
@@ -24,6 +23,7 @@ from mode import CrashingSupervisor
 
 from workers.adapters import security
 from workers.adapters.kafka_membership import instance_id
+from workers.adapters.tables.guard import guard
 from workers.config import Settings
 
 MAX_REQUEST_BYTES = 2 * 1024**2
@@ -122,15 +122,7 @@ class _Producer(driver.Producer):  # type: ignore[misc]
     async def on_start(self) -> None:
         """Put the question of membership right before the wire."""
         await super().on_start()
-        client, membership = self._ensure_producer().client, self.app.membership
-        send = client.send
-
-        async def guarded(node_id: Any, request: Any, **options: Any) -> Any:
-            if isinstance(request, ProduceRequest):
-                await membership.until_fresh()
-            return await send(node_id, request, **options)
-
-        client.send = guarded
+        guard(self._ensure_producer().client, self.app.membership)
 
     async def flush(self) -> None:
         """Nothing: see the class."""
