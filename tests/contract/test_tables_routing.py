@@ -55,6 +55,17 @@ def decided(record: InRecord, answer: list[OutRecord] | Dead | Exception) -> tup
     return handler, routing.decide(record, FakeTable())
 
 
+def test_a_copy_for_every_partition_is_handled_where_it_lies() -> None:
+    """An erasure lies in each partition of outcomes."""
+    handler = Handler([])
+    routing = Routing(
+        Settings(namespace="ns"), "creators", (PostRetracted,), 4, handler, WIRE, everywhere=(PostRetracted,)
+    )
+    for partition in range(4):
+        assert routing.decide(arrived(partition=partition), FakeTable()) == []
+    assert handler.seen == [EVENT] * 4
+
+
 def test_an_event_in_its_place_reaches_the_handler_and_its_outputs_come_back() -> None:
     """The usual case."""
     output = OutRecord("ns.creators", b"mira", b"update")

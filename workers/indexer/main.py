@@ -6,19 +6,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+import structlog
+
 from workers.adapters.kafka import KafkaConsumer, KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.adapters.weaviate.connection import connect
+from workers.adapters.weaviate.listing import ObjectListing
 from workers.adapters.weaviate.objects import ObjectStore
+from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings
 from workers.core.lease import Lease
 from workers.core.loop import Loop
 from workers.domain.events import CreatorUpdated
 from workers.domain.model_card import load_model_card
+from workers.indexer.sweep import sweep
 from workers.indexer.worker import WORKER, Indexer
+from workers.process.erasures import ends_with, following_erasures
 from workers.process.running import run_worker
 from workers.wire.cloudevents import Wire
 
+log = structlog.get_logger()
 TOPIC = "creators"
 
 
@@ -43,18 +50,24 @@ async def indexer_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[C
             retry_seconds=settings.retry_seconds,
         )
         producer = KafkaProducer(settings)
+        reading = following_erasures(settings, WORKER, partial(WholeTopics, settings), wire, producer)
         try:
-            yield Loop(
-                WORKER,
-                [TOPIC],
-                consumer=KafkaConsumer(settings, WORKER),
-                producer=producer,
-                wire=wire,
-                accepted=(CreatorUpdated,),
-                handler=indexer,
-                settings=settings,
-                lease=lease,
-                tombstones=True,
-            )
+            async with reading as (erasures, follower):
+                swept = await sweep(ObjectListing(client, settings.namespace, card.model_version), erasures, indexer)
+                log.info("erased creators swept", worker=WORKER, creators=swept)
+                loop: Loop[CreatorUpdated | None] = Loop(
+                    WORKER,
+                    [TOPIC],
+                    consumer=KafkaConsumer(settings, WORKER),
+                    producer=producer,
+                    wire=wire,
+                    accepted=(CreatorUpdated,),
+                    handler=indexer,
+                    settings=settings,
+                    lease=lease,
+                    tombstones=True,
+                )
+                with ends_with(follower, loop.stop):
+                    yield loop
         finally:
             producer.close()

@@ -99,7 +99,7 @@ class Indexer:
     ) -> Mapping[str, str]:
         """Creators that the store refused, and why."""
         for creator_id in (creator_id for creator_id, change in changes.items() if change.erased):
-            await self._erase(creator_id)
+            await self.erase(creator_id)
         revisions = await self._stored_revisions(changes)
         plan = _Plan()
         for creator_id, change in changes.items():
@@ -143,7 +143,7 @@ class Indexer:
         if without_bio:
             await self._store.delete("Bio", without_bio)
 
-    async def _erase(self, creator_id: str) -> None:
+    async def erase(self, creator_id: str) -> None:
         """Everything of a creator, found by id alone; ``Creator`` goes last, as it came."""
         self._lease.check()
         await self._store.delete_where("Facet", "creator_id", creator_id)

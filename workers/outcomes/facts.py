@@ -146,6 +146,26 @@ def _key(kind: bytes, *parts: str) -> bytes:
     return _SEPARATOR.join((kind, *(part.encode() for part in parts)))
 
 
+def parts_of(key: bytes) -> list[str]:
+    """A key's kind and parts, as they were put together."""
+    return [part.decode() for part in key.split(_SEPARATOR)]
+
+
+def standing_key(creator_id: str) -> bytes:
+    """The row that says whether a creator is erased."""
+    return _key(b"s", creator_id)
+
+
+def told_prefix(creator_id: str) -> bytes:
+    """The brands whose signals of an erased creator were deleted."""
+    return _key(b"t", creator_id, "")
+
+
+def told_key(creator_id: str, brand_id: str) -> bytes:
+    """One such brand."""
+    return told_prefix(creator_id) + brand_id.encode()
+
+
 def claim_key(brand_id: str, event_id: str) -> bytes:
     """The row that says which fact an event id stands for."""
     return _key(b"e", brand_id, event_id)

@@ -10,7 +10,7 @@ from workers.adapters.kafka import topic_facts
 from workers.adapters.registry import build_codec
 from workers.adapters.tables import KeyedWorker
 from workers.config import Settings
-from workers.domain.events import Event, FeedbackSignalled
+from workers.domain.events import CreatorErased, CreatorReinstated, Event, FeedbackSignalled
 from workers.domain.ids import signal_id
 from workers.domain.topics import topic_name
 from workers.outcomes.attribution import Decay
@@ -23,6 +23,8 @@ from workers.wire.records import Item, OutRecord, Unavailable
 log = structlog.get_logger()
 NAME = "outcomes"
 READS, WRITES = ("matches", "decisions", "outcomes"), "signals"
+COPIED = (CreatorErased, CreatorReinstated)
+"""A copy lies in every partition of ``outcomes``."""
 OWN = (f"{NAME}.rekeyed", f"{NAME}.dead", f"{NAME}.changelog")
 
 
@@ -51,4 +53,6 @@ def run(settings: Settings) -> int:
         log.error("a server cannot be reached", worker=NAME, reason=str(error))  # noqa: TRY400 - it says it all
         return UNREACHABLE
     handler = Outcomes(Decay(settings.landmark, settings.signal_half_life_days), WireEmitter(wire))
-    return KeyedWorker(settings, NAME, READS, ACCEPTED, handler=handler, wire=wire, facts=facts).run()
+    return KeyedWorker(
+        settings, NAME, READS, ACCEPTED, handler=handler, wire=wire, facts=facts, everywhere=COPIED
+    ).run()

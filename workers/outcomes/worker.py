@@ -10,7 +10,9 @@ from workers.domain.events import (
     Clicked,
     Converted,
     CreatorBooked,
+    CreatorErased,
     CreatorOpened,
+    CreatorReinstated,
     CreatorShortlisted,
     Decision,
     Event,
@@ -22,7 +24,9 @@ from workers.domain.events import (
     ShortlistViewed,
 )
 from workers.domain.reasons import Reason
+from workers.metrics import ERASED_EVENTS
 from workers.outcomes.attribution import Decay, Pair, fold, grown
+from workers.outcomes.erasing import brands_told, erase_rows
 from workers.outcomes.facts import (
     DECISIONS,
     Claim,
@@ -38,8 +42,10 @@ from workers.outcomes.facts import (
     named_key,
     named_prefix,
     pair_prefix,
+    standing_key,
 )
-from workers.wire.records import Dead, Item, OutRecord
+from workers.wire.records import Dead, InRecord, Item, OutRecord
+from workers.wire.standing import Standing, standing_after
 
 ACCEPTED: tuple[type[Event], ...] = (
     MatchServed,
@@ -51,6 +57,8 @@ ACCEPTED: tuple[type[Event], ...] = (
     Clicked,
     Converted,
     Refunded,
+    CreatorErased,
+    CreatorReinstated,
 )
 PAIRS_CACHED = 50_000
 AHEAD_MS = 86_400_000
@@ -90,24 +98,46 @@ class Outcomes:
     def handle(self, item: Item[Event], table: Table) -> list[OutRecord] | Dead:
         """The records that one event leads to; its rows are written."""
         event = item.event
+        if isinstance(event, CreatorErased | CreatorReinstated):
+            return self._stand(item, event, table)
         if isinstance(event, MatchServed):
-            touched, contested = self._keep_match(event, table)
+            touched, contested = self._keep_match(event, item.record, table)
         elif isinstance(event, (Decision, Outcome)):
             fact = fact_of(event)
             if 0 < item.record.timestamp_ms < fact.occurred_ms - AHEAD_MS:
                 return Dead(Reason.INVALID_EVENT, f"occurred_at: {event.occurred_at} is more than a day ahead")
+            if _shut_out(fact.creator_id, item.record, table):
+                ERASED_EVENTS.labels("outcomes").inc()
+                return []
             touched, contested = self._keep_fact(fact, table)
         else:
             return Dead(Reason.UNEXPECTED_TYPE, f"outcomes does not read {type(event).__name__}")
         records = (self._signal(item, pair, table, contested) for pair in sorted(touched))
         return [record for record in records if record is not None]
 
-    def _keep_match(self, match: MatchServed, table: Table) -> tuple[set[PairKey], bool]:
+    def _stand(self, item: Item[Event], event: CreatorErased | CreatorReinstated, table: Table) -> list[OutRecord]:
+        """Erase, or let count what comes from here on. Whatever signal was deleted once is said again as it stands."""
+        creator, key = event.creator_id, standing_key(event.creator_id)
+        row = table.get(key)
+        before = None if row is None else Standing.decode(row)
+        after = standing_after(before, event, item.record)
+        table.put(key, after.encode())
+        if isinstance(event, CreatorReinstated):
+            return []
+        if after is not before:
+            erase_rows(creator, table)
+        pairs = [(brand, creator) for brand in sorted(brands_told(creator, table))]
+        self._drop(set(pairs))
+        records = (self._signal(item, pair, table, contested=True) for pair in pairs)
+        return [record for record in records if record is not None]
+
+    def _keep_match(self, match: MatchServed, record: InRecord, table: Table) -> tuple[set[PairKey], bool]:
         """A served match, and the pairs whose decisions name it. An anonymous one never teaches."""
         brand = match.brand_id
         if brand is None:
             return set(), False
-        said = Served(tuple(sorted({row.creator_id for row in match.shortlist})))
+        creators = sorted({row.creator_id for row in match.shortlist})
+        said = Served(tuple(creator for creator in creators if not _shut_out(creator, record, table)))
         key = match_key(brand, match.match_id)
         known = table.get(key)
         stays = said if known is None else decode_served(known).with_also(said)
@@ -177,6 +207,12 @@ class Outcomes:
         while len(self._pairs) > PAIRS_CACHED:
             self._pairs.popitem(last=False)
         return pair
+
+
+def _shut_out(creator: str, record: InRecord, table: Table) -> bool:
+    """Whether the creator is erased, or was after this record."""
+    row = table.get(standing_key(creator))
+    return row is not None and Standing.decode(row).shuts_out(record)
 
 
 def _served(brand: str, creator: str, table: Table) -> Callable[[str], bool]:

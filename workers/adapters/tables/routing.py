@@ -47,7 +47,9 @@ class Routing:
         handler: KeyedHandler,
         wire: Wire,
         clock: Clock | None = None,
+        everywhere: tuple[type[Event], ...] = (),
     ) -> None:
+        self._everywhere = everywhere
         self._name, self._accepted, self._partitions = name, accepted, partitions
         self._handler, self._wire, self._clock = handler, wire, clock or SystemClock()
         self.breaker = Breaker(settings)
@@ -59,7 +61,8 @@ class Routing:
             event = self._wire.event(record, self._accepted)
             key = event.key().encode()
             belongs = partition_of(key, self._partitions)
-            if record.key != key or belongs != record.position.partition:
+            # A copy for every partition belongs where it lies.
+            if not isinstance(event, self._everywhere) and (record.key != key or belongs != record.position.partition):
                 return self._misplaced(record, key, belongs)
             with metrics.stage(self._name, "handle"):
                 answer = self._handler.handle(Item(event, record), table)

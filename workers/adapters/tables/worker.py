@@ -72,6 +72,7 @@ class KeyedWorker:
         handler: KeyedHandler,
         wire: Wire,
         facts: Mapping[str, TopicFacts],
+        everywhere: tuple[type[Event], ...] = (),
     ) -> None:
         self._settings, self._name, self._handler = settings, name, handler
         self._facts, self._clock = facts, SystemClock()
@@ -80,7 +81,7 @@ class KeyedWorker:
         counts = {topic: facts[topic].partitions for topic in (*self._topics, self._changelog)}
         if len(set(counts.values())) != 1:
             raise ValueError(f"topics of one table must have equal partitions: {counts}")
-        self._routing = Routing(settings, name, accepted, counts[self._changelog], handler, wire)
+        self._routing = Routing(settings, name, accepted, counts[self._changelog], handler, wire, None, everywhere)
         self._breaker = self._routing.breaker
         self._alarm = Alarm(name, self._breaker)
         self._forgotten = False
