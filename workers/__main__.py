@@ -46,6 +46,7 @@ def build_app() -> typer.Typer:
     """The command line with each room's commands on it."""
     from workers.dead_letters.cli import dead_app
     from workers.demo import cli as demo
+    from workers.doctor import cli as doctor
     from workers.match import cli as match
     from workers.match.keys_cli import keys_app
     from workers.model.cli import model_app
@@ -65,6 +66,7 @@ def build_app() -> typer.Typer:
         stack.down,
         stack.status,
         resume.resume,
+        doctor.doctor,
         demo.demo,
         run,
         publisher.publish,

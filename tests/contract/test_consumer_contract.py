@@ -437,6 +437,12 @@ def test_a_topic_that_is_not_there_is_unavailable(world: World) -> None:
     consumer.close()
 
 
+def test_of_no_partitions_nothing_is_asked(world: World, join: Callable[..., Member]) -> None:
+    """A member that is given nothing new asks for the notes of nothing."""
+    member = join()
+    assert member.consumer.former([]) == {}
+
+
 def test_partitions_and_lags_are_known(world: World, join: Callable[..., Member]) -> None:
     """How many partitions a topic has, and how far it is to the end of one."""
     write(world, world.one, 2, b"a", b"b")

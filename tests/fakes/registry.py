@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 
 class FakeRegistry:
-    """What the codec asks of Confluent's API. ``asked`` lists the calls; ``status``, where set, is every answer."""
+    """What the codec asks of Confluent's API. ``asked`` lists the calls; ``status``, where set, is every answer.
 
-    def __init__(self) -> None:
+    With ``login`` (user:password) nobody else is let in; with ``certificate`` (PEM, with its key) it speaks TLS.
+    """
+
+    def __init__(self, login: str | None = None, certificate: tuple[Path, Path] | None = None) -> None:
+        self._expected = None if login is None else f"Basic {base64.b64encode(login.encode()).decode()}"
+        self._tls = certificate is not None
         self.schemas: list[tuple[str, str]] = []
         self.asked: list[str] = []
         self.status: int | None = None
@@ -31,7 +39,10 @@ class FakeRegistry:
             def _answer(self, body: dict[str, Any] | None) -> None:
                 path = self.path.partition("?")[0]
                 registry.asked.append(f"{self.command} {path}")
-                status, answer = registry.answer(self.command, path.strip("/").split("/"), body)
+                if registry._expected not in (None, self.headers.get("Authorization")):
+                    status, answer = 401, {"error_code": 401, "message": "who are you"}
+                else:
+                    status, answer = registry.answer(self.command, path.strip("/").split("/"), body)
                 data = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -41,11 +52,15 @@ class FakeRegistry:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -101,6 +101,41 @@ def test_the_api_alone_is_given_the_keys_and_never_runs_without(helm: Helm) -> N
     assert helm(*TEMPLATE, *given(api__keysSecret="", api__anonymous="search")).returncode == 0
 
 
+def test_what_lets_the_workers_in_is_mounted_from_a_secret(helm: Helm) -> None:
+    """Every worker reads the files that settings name; no secret is in the environment or in the chart."""
+    files = {"KAFKA_CA_FILE": "ca.crt", "KAFKA_SASL_PASSWORD_FILE": "password", "WEAVIATE_API_KEY_FILE": "key"}
+    chosen = [
+        f"--set-string=connection.files.{name}={file.replace('.', chr(92) + '.')}" for name, file in files.items()
+    ]
+    for (kind, _), found in rendered(helm, "--set", "connection.secret=kafka-user", *chosen).items():
+        if kind == "Deployment":
+            pod = found["spec"]["template"]["spec"]
+            environment = {row["name"]: row["value"] for row in pod["containers"][0]["env"]}
+            assert {f"STREAMSCOUT_{name}": f"/connection/{file}" for name, file in files.items()}.items() <= (
+                environment.items()
+            )
+            assert {name.lower() for name in files} <= set(Settings.model_fields)
+            assert {"name": "connection", "mountPath": "/connection", "readOnly": True} in (
+                pod["containers"][0]["volumeMounts"]
+            )
+            (volume,) = [each for each in pod["volumes"] if each["name"] == "connection"]
+            assert volume["secret"]["secretName"] == "kafka-user"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "complaint"),
+    [
+        ("connection.files.KAFKA_CA_FILE=ca", "connection.secret"),
+        ("connection.files.KAFKA_SASL_PASSWORD=hunter2", "KAFKA_SASL_PASSWORD"),
+    ],
+)
+def test_a_secret_that_is_not_named_or_stands_in_the_values_is_refused(helm: Helm, chosen: str, complaint: str) -> None:
+    """Only files can be named, and only of a Secret."""
+    done = helm(*TEMPLATE, *given(), "--set-string", chosen)
+    assert done.returncode != 0
+    assert complaint in done.stderr
+
+
 def test_every_setting_of_the_chart_is_one_that_the_workers_read(helm: Helm) -> None:
     """A misspelt setting would stop every worker's start: none is rendered."""
     names: set[str] = set()

@@ -13,24 +13,29 @@ import pytest
 from tests.reading import read_records
 from workers.adapters.registry import build_codec
 from workers.config import Settings
-from workers.domain.events import Converted, Event, PostPublished
+from workers.domain.events import Converted, Event, PostPublished, PostRemoved
 from workers.domain.partitioning import partition_of
 from workers.domain.topics import load_topics, topic_name
 from workers.wire.cloudevents import Wire, attributes
+from workers.wire.structured import unfolded
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "producers.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE)
 
 
-def test_the_document_shows_two_producers() -> None:
-    """A scraper's and a tracker's."""
-    assert len(BLOCKS) == 2
+def test_the_document_shows_three_producers() -> None:
+    """A scraper's, a tracker's, and one in structured mode."""
+    assert len(BLOCKS) == 3
 
 
 @pytest.mark.parametrize(
     ("block", "topic", "accepted"),
-    [(BLOCKS[0], "posts", (PostPublished,)), (BLOCKS[1], "outcomes", (Converted,))],
-    ids=["scraper", "tracker"],
+    [
+        (BLOCKS[0], "posts", (PostPublished,)),
+        (BLOCKS[1], "outcomes", (Converted,)),
+        (BLOCKS[2], "posts", (PostRemoved,)),
+    ],
+    ids=["scraper", "tracker", "structured"],
 )
 def test_a_documented_producer_writes_an_event_that_our_workers_read(
     settings: Settings, block: str, topic: str, accepted: Sequence[type[Event]]
@@ -46,4 +51,4 @@ def test_a_documented_producer_writes_an_event_that_our_workers_read(
         each.partitions for each in load_topics(settings.schemas_dir / "topics.yaml") if each.name == topic
     )
     assert record.position.partition == partition_of(event.key().encode(), partitions)
-    assert set(attributes(record.headers)) == {"specversion", "id", "source", "type", "datacontenttype"}
+    assert set(attributes(unfolded(record).headers)) == {"specversion", "id", "source", "type", "datacontenttype"}

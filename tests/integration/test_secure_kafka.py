@@ -7,8 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +18,8 @@ from confluent_kafka.admin import (
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.authority import Authority
 from tests.topics import newest, read_topic
 from tests.waiting import eventually
 from workers.adapters import security
@@ -44,48 +40,6 @@ from workers.wire.records import Unavailable
 PLAIN, SCRAM, KEY = "planted-plain-password", "planted-scram-password", "planted-key-password"
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-
-
-class Authority:
-    """A certificate authority of our own, and what it signs."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
-        certificate = self._signed(self._name, self._key, authority=True)
-        self.file = folder / "ca.pem"
-        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, name: str, password: str | None = None) -> tuple[Path, Path]:
-        """A certificate for the loopback and its key, as PEM files."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        certificate, key_file = self._folder / f"{name}.pem", self._folder / f"{name}.key"
-        certificate.write_bytes(self._signed(subject, key).public_bytes(serialization.Encoding.PEM))
-        hidden: serialization.KeySerializationEncryption = serialization.NoEncryption()
-        if password is not None:
-            hidden = serialization.BestAvailableEncryption(password.encode())
-        form = serialization.PrivateFormat.PKCS8
-        key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, hidden))
-        return certificate, key_file
-
-    def _signed(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, authority: bool = False
-    ) -> x509.Certificate:
-        now = datetime.now(UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK))]), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
 
 
 @dataclass(frozen=True)

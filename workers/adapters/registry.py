@@ -25,7 +25,7 @@ from fastavro.schema import SchemaParseException
 from pydantic import ValidationError
 
 from workers.adapters import security
-from workers.config import Settings
+from workers.config import Settings, SettingsError
 from workers.domain.avro_schema import same_form, schema_files
 from workers.domain.events import EVENT_TYPES, Event
 from workers.domain.parse import invalid_event
@@ -68,8 +68,16 @@ class RegistryCodec:
         self._monotonic = monotonic
 
     def check(self) -> None:
-        """Raise RegistryUnavailable unless the registry answers."""
-        self._ask(self._client.get_schema_types)
+        """Raise RegistryUnavailable unless the registry answers, and SettingsError where it lets nobody in."""
+        try:
+            self._ask(self._client.get_schema_types)
+        except SchemaRegistryError as error:
+            if error.http_status_code not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise
+            raise SettingsError(
+                f"STREAMSCOUT_SCHEMA_REGISTRY_USERNAME: the schema registry at {self._address} lets nobody in "
+                f"with that user and password ({error.http_status_code})"
+            ) from error
 
     def encode(self, event: Event) -> bytes:
         """The event in the wire format. Raises RegistryUnavailable while its schema's id is not known."""

@@ -63,6 +63,11 @@ class Reason(StrEnum):
         "a field is missing, misspelt, of the wrong type or out of its range",
         "the detail names each field: mend the producer, publish the event again and drop this letter",
     )
+    ENVELOPE_UNSUPPORTED = (
+        "envelope_unsupported",
+        "a batch of CloudEvents, or an envelope in another format than JSON",
+        "mend the producer: one event a record, by headers or as application/cloudevents+json; drop this letter",
+    )
     MISSING_KEY = (
         "missing_key",
         "the record has no key",

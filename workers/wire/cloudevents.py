@@ -1,5 +1,7 @@
 """Events on Kafka: CloudEvents in binary mode over headers; values JSON or Avro, told apart by their first byte.
 
+What is read may be in structured mode too: ``structured`` unfolds it. What we write never is.
+
 The header ``ce_sourcetime`` (epoch milliseconds as text) is an extension of ours: when the original source record was
 written to Kafka. Derived events carry it on, so that freshness is measured from end to end.
 """
@@ -18,6 +20,7 @@ from workers.domain.reasons import InvalidEvent, Reason
 from workers.domain.times import check_times
 from workers.domain.topics import topic_name
 from workers.wire.records import Headers, InRecord, OutRecord, Unavailable
+from workers.wire.structured import unfolded
 
 AVRO_MAGIC: Final = b"\x00"
 SOURCE_TIME: Final = "sourcetime"
@@ -128,6 +131,7 @@ class Wire:
 
     def event(self, record: InRecord, accepted: Collection[type[E]]) -> E:
         """The event of a record, whatever its key: of an ``accepted`` type or a subclass. Raises InvalidEvent."""
+        record = unfolded(record)
         if not record.value:
             raise InvalidEvent(Reason.EMPTY_VALUE, "no value" if record.value is None else "a value of no bytes")
         type_name = attributes(record.headers).get("type")

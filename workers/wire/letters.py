@@ -35,6 +35,7 @@ _OF_THE_VALUE: Final = frozenset(
         Reason.MALFORMED_AVRO,
         Reason.UNKNOWN_SCHEMA,
         Reason.INVALID_EVENT,
+        Reason.ENVELOPE_UNSUPPORTED,
     }
 )
 
