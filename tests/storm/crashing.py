@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -157,8 +158,24 @@ def jumps(_die: Die) -> None:
     time.time = jumping
 
 
+def refuses_some(_die: Die) -> None:
+    """No fault of ours: every third object of a batch is refused, the first two times that it comes."""
+    from workers.adapters.weaviate.objects import ObjectStore
+
+    upsert, refused = ObjectStore.upsert, Counter[Any]()
+
+    async def partly(self: Any, collection: str, objects: Any) -> list[str | None]:
+        wanted = [each.id.int % 3 == 0 and refused[each.id] < 2 for each in objects]
+        refused.update(each.id for each, refuse in zip(objects, wanted, strict=True) if refuse)
+        taken = [each for each, refuse in zip(objects, wanted, strict=True) if not refuse]
+        answers = iter(await upsert(self, collection, taken))
+        return ["refused for a test" if refuse else next(answers) for refuse in wanted]
+
+    ObjectStore.upsert = partly  # type: ignore[method-assign]
+
+
 FAULTS: dict[str, Callable[[Die], None]] = {
-    fault.__name__: fault for fault in (commits_before_storing, folds_in_any_order, counts_repeats, jumps)
+    fault.__name__: fault for fault in (commits_before_storing, folds_in_any_order, counts_repeats, jumps, refuses_some)
 }
 
 

@@ -36,7 +36,7 @@ from workers.stack.processes import Process
 from workers.stack.progress import Board
 from workers.stack.record import StackFiles
 from workers.stack.status import running_workers, worker_status
-from workers.verify.main import dump_state
+from workers.verify.main import dump_state, verify_state
 from workers.wire.cloudevents import Wire
 from workers.wire.records import OutRecord
 
@@ -214,6 +214,10 @@ class Stage:
         """The events that count."""
         return [sent.event for sent in self.sent if sent.bad is None]
 
+    def remember_dead_letters(self) -> None:
+        """Call it before a source topic is deleted: where its bad records lay is known no more afterwards."""
+        self._lost_positions |= self.dead()
+
     def dead(self) -> set[DeadLetter]:
         """The dead letters that the bad records must have become: told by where each of them lies."""
         names = {topic_name(self.settings.namespace, topic): worker for topic, worker in READER.items()}
@@ -276,6 +280,11 @@ class Stage:
 
         eventually(stable, 60, "a stable dump")
         return last[-1]
+
+    def repair(self) -> None:
+        """``streamscout verify --repair``."""
+        report = asyncio.run(verify_state(self.settings, True, 60.0, lambda *_: None))
+        assert not report.differences, f"verify leaves {str(report.differences)[:500]}"
 
     def differences(self) -> list[str]:
         """What is stored that should not be, what is not, and what is not as it should be."""

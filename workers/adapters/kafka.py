@@ -157,6 +157,8 @@ class KafkaConsumer:
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
+                # A topic that was deleted and created again is seen within this; the default is five minutes.
+                "topic.metadata.refresh.interval.ms": 10_000,
                 # A pause throws away what is fetched ahead: little of it, so that back-pressure costs little.
                 "queued.min.messages": queued,
                 "max.partition.fetch.bytes": 256 * 1024,

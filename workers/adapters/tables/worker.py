@@ -9,6 +9,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -17,6 +18,8 @@ from aiokafka.errors import KafkaConnectionError
 from faust.types import TP, EventT, FutureMessage
 
 from workers import metrics
+from workers.adapters.kafka import topic_facts
+from workers.adapters.tables.anew import watch_topics
 from workers.adapters.tables.app import HandAcknowledged, TableApp, table_app
 from workers.adapters.tables.in_hand import InHand
 from workers.adapters.tables.routing import KeyedHandler, Routing
@@ -161,7 +164,8 @@ class KeyedWorker:
     async def _serve(self) -> None:
         """Run Faust until told to stop, or until anything fails; then drain, commit and leave within one deadline."""
         starting = asyncio.create_task(self._app.start())
-        sides = [asyncio.create_task(part) for part in (self._settle(), self._tick(), self._watch())]
+        anew = watch_topics(self._facts, partial(topic_facts, self._settings))
+        sides = [asyncio.create_task(part) for part in (self._settle(), self._tick(), self._watch(), anew)]
         told = asyncio.create_task(self._stopping.wait())
         waiting: set[asyncio.Future[Any]] = {starting, told, self._ended, *sides}
         try:
