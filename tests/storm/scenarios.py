@@ -27,8 +27,6 @@ from tests.storm.events import Sent, World, in_every_position, storm
 from tests.storm.stage import WORKERS, Stage
 from tests.waiting import eventually
 from workers.domain.topics import topic_name
-from workers.stack.record import StackFiles
-from workers.stack.setup import prepare_world
 from workers.stack.topics import create_topics
 
 Disturbance = Callable[[Stage, Callable[[], None], random.Random], None]
@@ -245,23 +243,9 @@ def topics_anew(stage: Stage, more: Callable[[], None], _rng: random.Random) -> 
 
 
 def some_objects_refused(stage: Stage, more: Callable[[], None], _rng: random.Random) -> None:
-    """Weaviate takes a part of each of the indexer's batches and refuses the rest, the first two times."""
+    """Weaviate takes a part of each of the indexer's batches and refuses the rest, the first time."""
     stage.replace("indexer", CRASHING, "refuses_some", "0", "none")
     more()
-
-
-def disk_lost(stage: Stage, more: Callable[[], None], _rng: random.Random) -> None:
-    """Weaviate dies and its disk is lost: empty collections, which ``streamscout verify --repair`` fills again."""
-    stage.delivered()
-    stage.quiet()
-    stage.kill_server("weaviate")
-    shutil.rmtree(StackFiles(stage.servers.data_dir).data("weaviate"))
-    stage.start_server("weaviate")
-    prepare_world(stage.settings)
-    more()
-    stage.delivered()
-    stage.quiet()
-    stage.repair()
 
 
 OF_STORE = {"embedder": "stored", "creators": "rows", "indexer": "stored", "outcomes": "rows"}
@@ -289,9 +273,8 @@ SCENARIOS = (
     Scenario("frozen past the lease, and woken", frozen_past_its_lease, 40),
     Scenario("the clock jumps", clock_jumps, 25),
     Scenario("disk full for the state store", disk_full, 30),
-    Scenario("topics created anew", topics_anew, 40),
+    Scenario("topics created anew", topics_anew, 40, poison=0),
     Scenario("Weaviate refuses some objects of a batch", some_objects_refused, 30),
-    Scenario("Weaviate's disk lost, repaired by verify", disk_lost, 60),
     *(
         Scenario(f"{name} gone for 40 s", gone(name, 40.0), 70)
         for name in ("kafka", "weaviate", "triton", "schema-registry")

@@ -36,7 +36,7 @@ from workers.stack.processes import Process
 from workers.stack.progress import Board
 from workers.stack.record import StackFiles
 from workers.stack.status import running_workers, worker_status
-from workers.verify.main import dump_state, verify_state
+from workers.verify.main import dump_state
 from workers.wire.cloudevents import Wire
 from workers.wire.records import OutRecord
 
@@ -280,11 +280,6 @@ class Stage:
 
         eventually(stable, 60, "a stable dump")
         return last[-1]
-
-    def repair(self) -> None:
-        """``streamscout verify --repair``."""
-        report = asyncio.run(verify_state(self.settings, True, 60.0, lambda *_: None))
-        assert not report.differences, f"verify leaves {str(report.differences)[:500]}"
 
     def differences(self) -> list[str]:
         """What is stored that should not be, what is not, and what is not as it should be."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from threading import Event, Thread
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import (
     Consumer,
@@ -35,6 +35,7 @@ DELIVERY_MS: Final = 60_000
 START_SECONDS: Final = 15.0
 TOPIC_SECONDS: Final = 5.0
 STATISTICS_MS: Final = 500
+ANEW_SECONDS: Final = 5.0
 FENCED: Final = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -144,6 +145,9 @@ class KafkaConsumer:
         self._acknowledged: dict[records.TopicPartition, tuple[int, str]] = {}
         self._mine: set[records.TopicPartition] = set()
         self._ends: dict[records.TopicPartition, tuple[int, int]] = {}
+        self._read: dict[records.TopicPartition, int] = {}
+        self._asked: Mapping[str, Future[Any]] = {}
+        self._ask_after, self._anew = 0.0, False
         self._heard = time.monotonic()
         self._bootstrap = settings.kafka_bootstrap
         self._admin = AdminClient({**security.kafka(settings), "log_level": 3}, logger=_LOGGER)
@@ -157,8 +161,6 @@ class KafkaConsumer:
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
-                # A topic that was deleted and created again is seen within this; the default is five minutes.
-                "topic.metadata.refresh.interval.ms": 10_000,
                 # A pause throws away what is fetched ahead: little of it, so that back-pressure costs little.
                 "queued.min.messages": queued,
                 "max.partition.fetch.bytes": 256 * 1024,
@@ -208,6 +210,7 @@ class KafkaConsumer:
 
     def poll(self, seconds: float) -> InRecord | None:
         """The next record, or None. Rebalances are told to the listener from here."""
+        self._look_for_topics_anew()
         message = self._consumer.poll(seconds)
         if message is None:
             return None
@@ -226,6 +229,9 @@ class KafkaConsumer:
         assert topic is not None
         assert partition is not None
         assert offset is not None
+        if offset <= self._read.get((topic, partition), -1):
+            raise self._created_anew(topic)
+        self._read[topic, partition] = offset
         return InRecord(
             Position(topic, partition, offset, self._topics[topic][0]),
             message.key(),
@@ -255,7 +261,7 @@ class KafkaConsumer:
             for name, (offset, note) in wanted.items()
             if self._acknowledged.get(name) != (offset, note)
         ]
-        if not news:
+        if not news or self._anew:
             return
         if not wait:
             self._consumer.commit(offsets=news, asynchronous=True)
@@ -337,6 +343,24 @@ class KafkaConsumer:
         self._mine.difference_update(_names(partitions))
         for name in _names(partitions):
             self._acknowledged.pop(name, None)
+            self._read.pop(name, None)
+
+    def _look_for_topics_anew(self) -> None:
+        """Raises KafkaFailed for a topic of another id: librdkafka would go on at its old offset, past what is new."""
+        if self._asked and all(future.done() for future in self._asked.values()):
+            for topic, future in self._asked.items():
+                if future.exception() is None and str(future.result().topic_id) != self._topics[topic][0]:
+                    raise self._created_anew(topic)
+            self._asked = {}
+        elif not self._asked and self._topics and time.monotonic() >= self._ask_after:
+            self._ask_after = time.monotonic() + ANEW_SECONDS
+            self._asked = self._admin.describe_topics(TopicCollection(list(self._topics)), request_timeout=ANEW_SECONDS)
+
+    def _created_anew(self, topic: str) -> KafkaFailed:
+        self._anew = True  # what is settled are offsets of the old topic: they would skip the new one's beginning
+        ours = (TopicPartition(topic, one.partition, 0) for one in self._consumer.assignment() if one.topic == topic)
+        self._consumer.commit(offsets=list(ours), asynchronous=False)
+        return KafkaFailed(f"{topic} was created anew: its offsets begin again")
 
     def _describe(self, topics: Sequence[str]) -> list[str]:
         """Learn ids and partitions; the topics that are not there. Raises KafkaUnavailable."""
