@@ -250,13 +250,18 @@ async def test_the_pause_doubles_up_to_its_limit() -> None:
     world.handler.answer = lambda item: Later(wish[len(world.handler.batches) - 1], "busy")
     pauses = []
     world.publish("p1")
-    async with world.running():
+    async with world.running() as loop:
+
+        def paused(turn: int) -> bool:
+            """Whether the verdict of this turn is settled; the clock stands still until it is."""
+            return len(world.handler.batches) == turn and any("waits" in name for name in loop.health().detail)
+
         for turn in range(1, 6):
-            await world.until(lambda turn=turn: len(world.handler.batches) == turn and not world.handler.running)  # type: ignore[misc]
+            await world.until(lambda turn=turn: paused(turn))  # type: ignore[misc]
             start = clock.seconds
             while len(world.handler.batches) == turn:
                 clock.seconds += 0.5
-                await world.polled(3)
+                await world.polled(4)
             pauses.append(clock.seconds - start)
     assert pauses == [1, 2, 3, 3, 7]
 
