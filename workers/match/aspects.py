@@ -51,8 +51,11 @@ def _says_something(sentence: str) -> bool:
 def plan_aspects(brief: str, given: Sequence[Aspect], pictures: bool) -> tuple[Aspect, ...]:
     """The aspects of a match, weights summing to 1; those given come before the rule. Pictures are the last one.
 
-    Raises ValueError where there is neither text nor picture, or too many aspects.
+    Raises ValueError where there is neither text nor picture, for a given aspect without a word, or too many aspects.
     """
+    wordless = [str(index) for index, aspect in enumerate(given) if not _says_something(aspect.text)]
+    if wordless:
+        raise ValueError(f"aspects.{wordless[0]}.text: an aspect needs words")
     most = MAX_ASPECTS - pictures
     if len(given) > most:
         raise ValueError(f"{len(given)} aspects{' and pictures' if pictures else ''}; {MAX_ASPECTS} are the most")

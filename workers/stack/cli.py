@@ -106,4 +106,5 @@ def _print(lines: list[ServerStatus], as_json: bool) -> None:
     for line in lines:
         for name, text in line.detail.items():
             if name != "state":
-                console.print(f"{line.name} ({line.pid}): {name}: {text}", markup=False, highlight=False)
+                pid = "" if line.pid is None else f" ({line.pid})"
+                console.print(f"{line.name}{pid}: {name}: {text}", markup=False, highlight=False, soft_wrap=True)

@@ -55,8 +55,9 @@ class Fleet:
         with ThreadPoolExecutor(max(1, len(running))) as pool:
             list(pool.map(lambda row: stop(row[1], grace), running))
         for name, _ in running:
-            self._files.pid_file(name).unlink(missing_ok=True)
             self._board.end(name, "stopped")
+        for name in WORKERS:
+            self._files.pid_file(name).unlink(missing_ok=True)
         return [name for name, _ in running]
 
     def _running(self, name: str) -> Process | None:

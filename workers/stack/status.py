@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -23,7 +24,8 @@ from workers.stack.record import Record, StackFiles
 class ServerStatus:
     """A line of ``streamscout status``. ``version`` and ``pid`` are None for a server that is not ours.
 
-    ``detail`` is what a worker says of itself: partitions that wait and why, and its breaker while it is open.
+    ``detail`` is what a worker says of itself: partitions that wait and why, and its breaker while it is open; of a
+    worker that ended without being stopped, where its log is.
     """
 
     name: str
@@ -45,13 +47,13 @@ class RunningWorker(BaseModel):
 
 
 def collect_status(settings: Settings) -> list[ServerStatus]:
-    """Every server in the order of its start, then every worker by name."""
+    """Every server in the order of its start, then every worker by name, then those that ended by themselves."""
     files = StackFiles(settings.data_dir)
     record = files.load()
     workers = running_workers(files.workers)
     with ThreadPoolExecutor(len(RECIPES) + len(workers)) as pool:
         servers = pool.map(lambda recipe: _server(settings, files, record, recipe), RECIPES)
-        return [*servers, *pool.map(worker_status, workers)]
+        return [*servers, *pool.map(worker_status, workers), *ended_workers(files, {one.name for one in workers})]
 
 
 def running_workers(folder: Path) -> list[RunningWorker]:
@@ -68,6 +70,17 @@ def running_workers(folder: Path) -> list[RunningWorker]:
         else:
             found.append(worker)
     return found
+
+
+def ended_workers(files: StackFiles, running: Collection[str]) -> list[ServerStatus]:
+    """The workers that were started here and ended by themselves, or were killed: ``down`` removes their pid files."""
+    servers = {recipe.name for recipe in RECIPES}
+    names = sorted(path.stem for path in files.pid_file("any").parent.glob("*.pid"))
+    return [
+        ServerStatus(name, "worker", None, version("streamscout"), False, None, {"ended": f"see {files.log(name)}"})
+        for name in names
+        if name not in servers and name not in running and files.process(name) is None
+    ]
 
 
 def _server(settings: Settings, files: StackFiles, record: Record, recipe: Recipe) -> ServerStatus:

@@ -69,3 +69,10 @@ def test_a_brief_of_emoji_says_something() -> None:
     """Punctuation alone does not."""
     (aspect,) = plan_aspects("\N{SLICE OF PIZZA}\N{SPAGHETTI}", (), pictures=False)
     assert aspect.weight == 1.0
+
+
+@pytest.mark.parametrize("text", ["", "  ", " ... "])
+def test_a_given_aspect_without_a_word_is_refused_by_its_place(text: str) -> None:
+    """Its vector would stand for anything, and a shortlist made from it for nothing."""
+    with pytest.raises(ValueError, match=r"aspects\.1\.text: an aspect needs words"):
+        plan_aspects("", (Aspect(text="coffee", weight=0.5), Aspect(text=text, weight=0.5)), pictures=False)

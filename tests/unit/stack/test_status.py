@@ -6,7 +6,11 @@ import json
 import os
 from pathlib import Path
 
+from rich.console import Console
+
 from workers.config import Settings
+from workers.stack.fleet import Fleet
+from workers.stack.progress import Board
 from workers.stack.status import collect_status, running_workers
 
 
@@ -44,6 +48,31 @@ def test_a_worker_that_does_not_answer_is_not_ready(tmp_path: Path) -> None:
     write(tmp_path / "workers", "embedder", os.getpid())
     (line,) = [line for line in collect_status(Settings(data_dir=tmp_path)) if line.kind == "worker"]
     assert (line.name, line.address, line.ready, line.pid) == ("embedder", "http://127.0.0.1:1", False, os.getpid())
+
+
+def started_here(root: Path, name: str, pid: int) -> None:
+    """The pid file that a worker of the fleet leaves when it is killed."""
+    (root / "pids").mkdir(exist_ok=True)
+    (root / "pids" / f"{name}.pid").write_text(f"{pid}\nThu Jan  1 00:00:00 1970\n")
+
+
+def test_a_worker_that_ended_by_itself_is_named_until_down(tmp_path: Path) -> None:
+    """It must not look as if it had never been started."""
+    started_here(tmp_path, "embedder", 2**22 + 1)
+    (line,) = [line for line in collect_status(Settings(data_dir=tmp_path)) if line.kind == "worker"]
+    assert (line.name, line.address, line.ready, line.pid) == ("embedder", None, False, None)
+    assert line.detail == {"ended": f"see {tmp_path / 'logs' / 'embedder.log'}"}
+    with Board(Console(quiet=True)) as board:
+        assert Fleet(Settings(data_dir=tmp_path), board).stop(1) == []
+    assert all(line.kind == "server" for line in collect_status(Settings(data_dir=tmp_path)))
+
+
+def test_a_worker_that_was_started_again_by_hand_has_not_ended(tmp_path: Path) -> None:
+    """One line, of the process that runs."""
+    started_here(tmp_path, "embedder", 2**22 + 1)
+    write(tmp_path / "workers", "embedder", os.getpid())
+    (line,) = [line for line in collect_status(Settings(data_dir=tmp_path)) if line.kind == "worker"]
+    assert line.pid == os.getpid()
 
 
 def test_before_the_first_up_every_server_is_named_and_none_is_ready(tmp_path: Path) -> None:
