@@ -183,6 +183,7 @@ def _checked(url: str) -> httpx.URL:
     """The URL, parsed; raises InvalidMedia for another scheme, credentials or no host."""
     try:
         parsed = httpx.URL(url)
+        host, port = parsed.host, parsed.port  # a host in Punycode is decoded only here, and may be none
     except (httpx.InvalidURL, ValueError) as error:
         raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"not a URL: {error}") from error
     if parsed.scheme not in {"http", "https", "file"}:
@@ -190,8 +191,10 @@ def _checked(url: str) -> httpx.URL:
         raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"scheme {scheme}: only http, https and file are read")
     if parsed.userinfo:
         raise InvalidMedia(Reason.MEDIA_FORBIDDEN, "credentials in the URL")
-    if parsed.scheme == "file" and parsed.host not in {"", "localhost"}:
+    if parsed.scheme == "file" and host not in {"", "localhost"}:
         raise InvalidMedia(Reason.MEDIA_FORBIDDEN, "a file URL of another host")
-    if parsed.scheme != "file" and not parsed.host:
-        raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, "a URL without a host")
+    if parsed.scheme != "file" and (not host or "%" in host):
+        raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, "a URL without a host, or with escapes in it")
+    if port is not None and not 0 < port < 65536:
+        raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, "a port that is none")
     return parsed

@@ -52,7 +52,9 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._threads, _look_up, host, port)
-        except (OSError, UnicodeError, OverflowError) as error:
+        except UnicodeError as error:  # a label of no characters, or of too many
+            raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"no host can have such a name: {error}") from error
+        except OSError as error:
             raise httpcore.ConnectError(f"{host}: {error}") from error
         if not self._private_hosts and (refused := [address for address in found if not is_public(address)]):
             raise InvalidMedia(Reason.MEDIA_FORBIDDEN, f"{host} is not a public host ({refused[0]})")

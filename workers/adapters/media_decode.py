@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
 
+from workers.adapters.media_png import has_every_row
 from workers.domain.media import InvalidMedia
 from workers.domain.model_card import ModelCard
 from workers.domain.reasons import Reason
@@ -57,7 +58,7 @@ class DecodeLimits(Protocol):
 class Decoder:
     """What the embedder and the match API do to every picture; from any number of threads.
 
-    At most ``at_once`` pixels are in decoding at a time, or one picture: each takes 12 bytes or fewer at the worst.
+    At most ``at_once`` pixels are in decoding at a time, or one picture.
     """
 
     def __init__(self, limits: DecodeLimits, card: ModelCard, at_once: int) -> None:
@@ -93,7 +94,7 @@ def decode(data: bytes, limits: DecodeLimits) -> Image.Image:
 
 
 def _opened(data: bytes, limits: DecodeLimits) -> Image.Image:
-    """The header alone."""
+    """The header alone, and whether a PNG's data reach its last row."""
     if len(data) > limits.media_max_bytes:
         raise InvalidMedia(Reason.MEDIA_TOO_LARGE, f"{len(data)} bytes, at most {limits.media_max_bytes} are read")
     try:
@@ -111,7 +112,16 @@ def _opened(data: bytes, limits: DecodeLimits) -> Image.Image:
     scans = data.count(_SCAN) if image.format in ("JPEG", "MPO") else 1
     if scans > _MOST_SCANS or scans * pixels > _SCANNED_AT_MOST * limits.media_max_pixels:
         raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, f"{scans} scans of {image.width} x {image.height} pixels")
+    if image.format == "PNG" and not _whole_png(data):
+        raise InvalidMedia(Reason.MEDIA_CORRUPT, "PNG cannot be decoded: its data end before its last row")
     return image
+
+
+def _whole_png(data: bytes) -> bool:
+    try:
+        return has_every_row(data)
+    except _UNREADABLE as error:
+        raise InvalidMedia(Reason.MEDIA_CORRUPT, f"PNG cannot be decoded: {_said(error)}") from error
 
 
 def _loaded(image: Image.Image) -> Image.Image:
