@@ -14,11 +14,11 @@ from typing import Protocol
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.fakes.kafka import FakeBroker, FakeConsumer, FakeProducer
 from tests.waiting import eventually
+from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import KafkaConsumer, KafkaProducer
 from workers.config import Settings, SettingsError
 from workers.domain.partitioning import partition_of
@@ -95,8 +95,9 @@ class RealWorld:
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
         name = f"{self.settings.namespace}.{group}"
-        answer = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)])[name].result(20)
-        return {(found.topic, found.partition): found.offset for found in answer.topic_partitions}
+        places = [(topic, number) for topic in (self.one, self.two) for number in range(PARTITIONS)]
+        found = committed_offsets(self.settings, name, places)
+        return {place: offset for place, (offset, _) in found.items()}
 
     def close(self) -> None:
         self._producer.close()

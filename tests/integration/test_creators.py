@@ -19,11 +19,12 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.topics import newest, read_topic
 from tests.waiting import eventually
+from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.config import Settings, child_environment
@@ -142,10 +143,9 @@ class World:
 
     def committed(self, topic: str = "embeddings") -> list[int]:
         """The group's offset in each partition; 0 where there is none."""
-        wanted = [TopicPartition(self.name(topic), partition) for partition in range(4)]
-        group = self.name("creators")
-        future = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])[group]
-        return [max(0, found.offset) for found in future.result(30).topic_partitions]
+        places = [(self.name(topic), partition) for partition in range(4)]
+        found = committed_offsets(self.settings, self.name("creators"), places, 30)
+        return [found.get(place, (0, ""))[0] for place in places]
 
     def settled(self) -> bool:
         """Whether everything published, forwarded events too, is committed."""

@@ -16,11 +16,13 @@ from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
+from pydantic import SecretStr
 
 from tests.topics import read_topic
 from tests.waiting import eventually
+from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import KafkaProducer
 from workers.config import Settings, child_environment
 from workers.domain.events import PostRemoved
@@ -132,8 +134,14 @@ class Posts:
     def notes(self) -> dict[tuple[str, int], str]:
         """What stands beside the group's offsets."""
         group = topic_name(self.settings.namespace, "embedder")
-        offsets = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(20)
-        return {(found.topic, found.partition): found.metadata or "" for found in offsets.topic_partitions}
+        listed = self._admin.list_topics().topics
+        ours = {
+            name: len(found.partitions)
+            for name, found in listed.items()
+            if name.startswith(f"{self.settings.namespace}.")
+        }
+        places = [(name, number) for name, count in ours.items() for number in range(count)]
+        return {place: note for place, (_, note) in committed_offsets(self.settings, group, places).items()}
 
     def limit(self, topic: str, size: int) -> None:
         """The largest message that a topic takes."""
@@ -147,9 +155,9 @@ class Posts:
         """Records of ``posts`` behind the group's offsets."""
         group = topic_name(self.settings.namespace, "embedder")
         posts = topic_name(self.settings.namespace, "posts")
-        offsets = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(20)
-        done = sum(found.offset for found in offsets.topic_partitions if found.topic == posts and found.offset > 0)
         count = len(self._admin.list_topics(posts).topics[posts].partitions)
+        places = [(posts, number) for number in range(count)]
+        done = sum(offset for offset, _ in committed_offsets(self.settings, group, places).values())
         ends = self._admin.list_offsets({TopicPartition(posts, n): OffsetSpec.latest() for n in range(count)})
         try:
             return int(sum(end.result(20).offset for end in ends.values()) - done)
@@ -176,7 +184,8 @@ BOTH_PROTOCOLS = pytest.mark.parametrize(
 def settings(request: pytest.FixtureRequest, stack: Settings, tmp_path: Path) -> Settings:
     """Topics of an own namespace and nothing else: these tests need Kafka alone."""
     given = getattr(request, "param", {"session_timeout_ms": 6000})
-    fresh = stack.model_copy(update={"namespace": f"l{uuid4().hex[:10]}", "data_dir": tmp_path / "data", **given})
+    own = {"namespace": f"l{uuid4().hex[:10]}", "data_dir": tmp_path / "data", "erasure_key": SecretStr("k" * 32)}
+    fresh = stack.model_copy(update={**own, **given})
     create_topics(fresh)
     return fresh
 

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from rich.console import Console
 
 from tests.storm.comparing import DeadLetter, Encoded, differences
 from tests.storm.events import NOW, READER, Sent
 from tests.waiting import eventually
+from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.adapters.whole_topic import WholeTopics
@@ -245,11 +246,11 @@ class Stage:
         lag: Counter[str] = Counter()
         for worker, partitions in topics.items():
             group = topic_name(self.settings.namespace, worker)
-            asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-            committed = {(p.topic, p.partition): p.offset for p in asked[group].result(30).topic_partitions}
+            places = [(place.topic, place.partition) for place in partitions]
+            committed = committed_offsets(self.settings, group, places, 30)
             ends = self._admin.list_offsets({p: OffsetSpec.latest() for p in partitions}, request_timeout=30)
             for partition, end in ends.items():
-                known = max(0, committed.get((partition.topic, partition.partition), 0))
+                known, _ = committed.get((partition.topic, partition.partition), (0, ""))
                 lag[worker] += max(0, end.result(30).offset - known)
         return dict(lag)
 

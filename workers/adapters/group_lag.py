@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from workers.adapters import security
+from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import START_SECONDS, KafkaUnavailable, topic_facts
 from workers.config import Settings
 from workers.domain.topics import topic_name
@@ -48,10 +49,10 @@ class GroupLags:
         return {(place.topic, place.partition): _answer(future).offset for place, future in futures.items()}
 
     def _committed(self, group: str) -> dict[records.TopicPartition, int]:
-        asked = [ConsumerGroupTopicPartitions(self._full(group))]
-        (future,) = self._admin.list_consumer_group_offsets(asked, request_timeout=START_SECONDS).values()
-        found = _answer(future).topic_partitions or []
-        return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
+        names = [self._full(topic) for topic in self._groups[group]]
+        places = [(name, number) for name in names for number in range(self.partitions[name])]
+        found = committed_offsets(self._settings, self._full(group), places)
+        return {place: offset for place, (offset, _) in found.items()}
 
 
 def _answer(future: Any) -> Any:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
@@ -23,6 +22,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from workers.adapters import security
+from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka_membership import KafkaFailed, check_session, fatal, membership
 from workers.config import Settings
 from workers.containment.quarantine import CLEAN
@@ -284,19 +284,15 @@ class KafkaConsumer:
         if not partitions:
             # An assignment may be of none: KIP-848 says so to a member that has to wait.
             return {}
-        # By the admin's futures: the consumer's own calls hold the interpreter's lock until Kafka answers.
-        wanted = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*name) for name in partitions])
-        asked = self._admin.list_consumer_group_offsets([wanted], request_timeout=START_SECONDS)[self._group]
+        notes = {name: note for name, (_, note) in committed_offsets(self._settings, self._group, partitions).items()}
+        unclean = [TopicPartition(*name) for name, note in notes.items() if note not in ("", CLEAN)]
         try:
-            found = asked.result(START_SECONDS + 1).topic_partitions
-            unclean = [TopicPartition(p.topic, p.partition) for p in found if p.metadata not in (None, "", CLEAN)]
             ends = self._admin.list_offsets(
                 {partition: OffsetSpec.latest() for partition in unclean}, request_timeout=START_SECONDS
             )
             end = {_name(partition): future.result(START_SECONDS + 1).offset for partition, future in ends.items()}
         except (KafkaException, TimeoutError) as error:
             raise KafkaUnavailable(f"the offsets of group {self._group}: {error}") from error
-        notes = {_name(partition): partition.metadata for partition in found}
         return {name: (notes.get(name), end.get(name, 0)) for name in partitions}
 
     def silence(self) -> float:
