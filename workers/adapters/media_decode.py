@@ -58,7 +58,8 @@ class DecodeLimits(Protocol):
 class Decoder:
     """What the embedder and the match API do to every picture; from any number of threads.
 
-    At most ``at_once`` pixels are in decoding at a time, or one picture.
+    At most ``at_once`` pixels are in decoding at a time, or one picture. Measured on 24 million pixels of each kind, a
+    pixel takes 4 bytes (JPEG, PNG) to 11 (16-bit PNG), and 16 as WEBP.
     """
 
     def __init__(self, limits: DecodeLimits, card: ModelCard, at_once: int) -> None:
