@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from rich.table import Table
 from tests.storm.playing import Result, play, play_house
 from tests.storm.scenarios import SCENARIOS, Scenario
 from tests.storm.stage import Stage
-from workers.config import REPOSITORY, load_settings
+from workers.config import REPOSITORY, Settings, load_settings
 from workers.stack import versions
 from workers.stack.servers import start_stack, stop_stack
 
 REPORTS = REPOSITORY / "reports"
+PAGE = REPOSITORY / "docs" / "storm.md"
 
 
 def main() -> int:
@@ -39,32 +41,33 @@ def main() -> int:
     parser.add_argument("--only", default="", help="scenarios whose name holds this text")
     asked = parser.parse_args()
     console = Console()
+    results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="streamscout-storm-servers-") as folder:
         bare = load_settings(data_dir=Path(folder))
         start_stack(bare)
         try:
-            servers = load_settings(data_dir=Path(folder))
-            results = _storms(servers, asked, console)
+            storms(lambda: _running_again(bare, Path(folder)), asked, results, console)
         finally:
             stop_stack(bare)
-    report = report_of(results)
-    REPORTS.mkdir(exist_ok=True)
-    (REPORTS / "storm.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    report = report_of(results, asked.seed)
     console.print(_table(results))
     for row in report["rows"]:
         bar = "" if row["bar"] is None else f"  (bar {row['bar']}: {'holds' if row['holds'] else 'DOES NOT HOLD'})"
         console.print(f"{row['name']:26} {row['value']:>10} {row['unit']}{bar}")
-    if asked.all:
-        (REPOSITORY / "docs" / "storm.md").write_text(page_of(results, report, asked.seed))
     good = all(row["holds"] is not False for row in report["rows"]) and not any(one.failure for one in results)
     if not good:
         console.print(f"[bold red]The storm of seed {asked.seed} found a difference: make storm SEED={asked.seed}")
     return 0 if good else 1
 
 
-def _storms(servers: Any, asked: argparse.Namespace, console: Console) -> list[Result]:
+def _running_again(bare: Settings, folder: Path) -> Settings:
+    """What a scenario that failed left dead runs again, before the next world is made."""
+    start_stack(bare)
+    return load_settings(data_dir=folder)
+
+
+def storms(servers: Callable[[], Settings], asked: argparse.Namespace, results: list[Result], console: Console) -> None:
     """Round after round, each in a world of its own, until the time is up; with ``--all`` every scenario once."""
-    results: list[Result] = []
     begun = time.monotonic()
     for number in range(10_000):
         seed = asked.seed + number
@@ -75,10 +78,39 @@ def _storms(servers: Any, asked: argparse.Namespace, console: Console) -> list[R
             queue.sort(key=lambda one: not one.short)
         # A failure ends its world: what comes after it would only repeat it.
         while queue and _time_for(queue[0], begun, asked):
-            queue = _round(servers, queue, seed, begun, asked, results, console)
+            left = len(queue)
+            try:
+                _round(servers(), queue, seed, begun, asked, results, console)
+            except Exception as error:  # noqa: BLE001 - it is a result, and is printed
+                # A world that does not come up takes its first scenario with it: the run goes on either way.
+                name = queue.pop(0).name if len(queue) == left else f"{results[-1].name}: leaving its world"
+                results.append(_failed(name, error))
+                write(results, asked)
         if asked.all or not _time_for(None, begun, asked):
-            return results
-    return results
+            return
+
+
+def _failed(name: str, error: Exception, events: int = 0, kills: int = 0, seconds: float = 0.0) -> Result:
+    traceback.print_exception(error)
+    return Result(
+        name,
+        events,
+        kills,
+        0,
+        0.0,
+        seconds,
+        failure=f"{type(error).__name__}: {error}"[:500],
+        traceback="".join(traceback.format_exception(error)),
+    )
+
+
+def write(results: Sequence[Result], asked: argparse.Namespace) -> None:
+    """``reports/storm.json``, and of the whole table docs/storm.md: after each scenario, so that no end loses them."""
+    report = report_of(results, asked.seed)
+    REPORTS.mkdir(exist_ok=True)
+    (REPORTS / "storm.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    if asked.all and not asked.only:
+        PAGE.write_text(page_of(results, report))
 
 
 def _time_for(scenario: Scenario | None, begun: float, asked: argparse.Namespace) -> bool:
@@ -87,40 +119,32 @@ def _time_for(scenario: Scenario | None, begun: float, asked: argparse.Namespace
 
 
 def _round(
-    servers: Any,
+    servers: Settings,
     queue: list[Scenario],
     seed: int,
     begun: float,
     asked: argparse.Namespace,
     results: list[Result],
     console: Console,
-) -> list[Scenario]:
-    """Play until one fails or the time is up; what is left of the queue."""
+) -> None:
+    """Play until one fails or the time is up; what is played is taken from the queue."""
     with play_house(servers, f"storm{len(results)}x{seed}", seed) as (stage, world):
         while queue and _time_for(queue[0], begun, asked):
-            scenario, queue = queue[0], queue[1:]
+            scenario = queue.pop(0)
             console.print(f"{time.monotonic() - begun:6.0f} s  {scenario.name} (seed {seed})")
             sent, kills, started = len(stage.sent), stage.kills, time.monotonic()
             try:
                 result = play(stage, world, scenario)
             except Exception as error:  # noqa: BLE001 - it is a result, and is printed
-                traceback.print_exc()
-                result = Result(
-                    scenario.name,
-                    len(stage.sent) - sent,
-                    stage.kills - kills,
-                    0,
-                    0.0,
-                    time.monotonic() - started,
-                    failure=f"{type(error).__name__}: {error}"[:500],
-                )
+                events, spent = len(stage.sent) - sent, time.monotonic() - started
+                result = _failed(scenario.name, error, events, stage.kills - kills, spent)
             results.append(result)
+            write(results, asked)
             for line in [*result.differences[:20], *([result.failure] if result.failure else [])]:
-                console.print(f"         [red]{line[:400]}", markup=True, highlight=False)
+                console.print(f"         {line[:400]}", style="red", markup=False, highlight=False)
             if result.differences or result.failure:
                 _keep_logs(stage, scenario, seed)
-                break
-    return queue
+                return
 
 
 def _keep_logs(stage: Stage, scenario: Scenario, seed: int) -> None:
@@ -130,7 +154,7 @@ def _keep_logs(stage: Stage, scenario: Scenario, seed: int) -> None:
         shutil.copy(log, target)
 
 
-def report_of(results: Iterable[Result]) -> dict[str, Any]:
+def report_of(results: Iterable[Result], seed: int) -> dict[str, Any]:
     """``reports/storm.json``."""
     seen = list(results)
     rows = [
@@ -142,13 +166,17 @@ def report_of(results: Iterable[Result]) -> dict[str, Any]:
         ("kills", sum(one.kills for one in seen), "", None),
         ("longest_recovery_s", round(max((one.recovery for one in seen), default=0.0), 1), "s", None),
     ]
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
+        "seed": seed,
+        "commit": commit.stdout.strip(),
         "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
         "versions": {"kafka": versions.KAFKA, "weaviate": versions.WEAVIATE, "triton": versions.TRITON},
         "rows": [
             {"name": name, "value": value, "unit": unit, "bar": bar, "holds": None if bar is None else value <= bar}
             for name, value, unit, bar in rows
         ],
+        "scenarios": [asdict(one) for one in seen],
     }
 
 
@@ -168,23 +196,28 @@ def _table(results: Iterable[Result]) -> Table:
     return table
 
 
-def page_of(results: Iterable[Result], report: dict[str, Any], seed: int) -> str:
+def page_of(results: Sequence[Result], report: dict[str, Any]) -> str:
     """``docs/storm.md``."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    cpus = report["machine"]["cpus"]
+    played = {one.name for one in results}
+    missing = [one.name for one in SCENARIOS if one.name not in played]
     lines = [
         "# The storm",
         "",
-        f"The last result of `make storm ALL=1`: seed {seed}, commit {commit.stdout.strip()}, {cpus} cores.",
+        "The last result of `make storm ALL=1`, which writes this page after each scenario:",
+        f"seed {report['seed']}, commit {report['commit']}, {report['machine']['cpus']} cores.",
         "Scenarios stand in `tests/storm/scenarios.py`; and what is compared in `tests/storm/comparing.py`.",
         "Recovery: from the end of the disturbance until every group has committed all there is.",
         "",
-        "| scenario | events | kills | dead letters (all expected) | differences | recovery, s |",
-        "|---|---|---|---|---|---|",
+        "| scenario | events | kills | dead letters expected | differences | recovery, s | whole, s |",
+        "|---|---|---|---|---|---|---|",
     ]
     for one in results:
-        found = one.failure or len(one.differences)
-        lines.append(f"| {one.name} | {one.events} | {one.kills} | {one.dead_letters} | {found} | {one.recovery:.1f} |")
+        found = "failed: " + " ".join(one.failure.replace("|", "/").split()) if one.failure else len(one.differences)
+        recovery = "" if one.failure else f"{one.recovery:.1f}"
+        counts = f"{one.events} | {one.kills} | {one.dead_letters}"
+        lines.append(f"| {one.name} | {counts} | {found} | {recovery} | {one.seconds:.0f} |")
+    if missing:
+        lines += ["", f"The run ended before {len(missing)} of {len(SCENARIOS)}: {'; '.join(missing)}."]
     lines += ["", "| | |", "|---|---|", *(f"| {row['name']} | {row['value']} |" for row in report["rows"]), ""]
     return "\n".join(lines)
 

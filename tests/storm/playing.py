@@ -29,6 +29,7 @@ class Result:
     seconds: float
     differences: list[str] = field(default_factory=list)
     failure: str = ""
+    traceback: str = ""
 
     def unexplained(self) -> int:
         """Dead letters that no bad record explains."""

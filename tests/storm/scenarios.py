@@ -128,9 +128,11 @@ def gone(server: str, seconds: float) -> Disturbance:
 
     def disturb(stage: Stage, more: Callable[[], None], _rng: random.Random) -> None:
         stage.kill_server(server)
-        more()
-        stage.pause(seconds)
-        stage.start_server(server)
+        try:
+            more()
+            stage.pause(seconds)
+        finally:
+            stage.start_server(server)
 
     return disturb
 

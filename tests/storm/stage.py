@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -297,14 +297,13 @@ class Stage:
         ]
 
     def close(self) -> None:
-        """Stop every worker."""
-        for worker in WORKERS:
-            for one in self._running[worker]:
-                one.process.send_signal(signal.SIGTERM)
-        for worker in WORKERS:
-            for one in self._running[worker]:
-                self._ended(one)
-        self._producer.close()
+        """Stop every worker; one that does not end keeps no other alive."""
+        with ExitStack() as ending:
+            ending.callback(self._producer.close)
+            for worker in WORKERS:
+                for one in self._running[worker]:
+                    one.process.send_signal(signal.SIGTERM)
+                    ending.callback(self._ended, one)
 
 
 def elapsed(since: float) -> float:
