@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from workers.domain.erasure import ErasureKey, recorded
 from workers.domain.events import (
     Aspect,
     Clicked,
     Converted,
     CreatorBooked,
+    CreatorErased,
     CreatorOpened,
     CreatorProfiled,
     CreatorShortlisted,
@@ -69,6 +71,7 @@ class World:
     booked: list[CreatorBooked] = field(default_factory=list)
     sold: list[Converted] = field(default_factory=list)
     storms: int = 0
+    erasure_key: ErasureKey | None = None
 
 
 def gallery(artwork: Path, root: Path) -> list[str]:
@@ -91,6 +94,42 @@ def storm(world: World, posts: int, outcomes: int, poison: int) -> list[Sent]:
     repeated += _poison(world, poison)
     rng.shuffle(repeated)
     return [_astray(world, sent) for sent in repeated]
+
+
+def erasing(world: World, key: ErasureKey, posts: int, outcomes: int) -> list[Sent]:
+    """A storm in whose middle a creator is erased as the API writes it; all of it comes before, and again late."""
+    usual = storm(world, posts, outcomes, 0)
+    creator = f"gone-{world.storms}"
+    known = _of_creator(world, creator)
+    middle = len(usual) // 2
+    before, after = usual[:middle] + known, [*usual[middle:], *known, *_edits(world, known)]
+    world.rng.shuffle(before)
+    world.rng.shuffle(after)
+    erased = CreatorErased(creator_id=creator, requested_at=NOW)
+    copies = [Sent("outcomes", erased, partition=number) for number in range(4)]
+    return [*before, Sent("erasures", recorded(erased, key)), *copies, Sent("posts", erased), *after]
+
+
+def _of_creator(world: World, creator: str) -> list[Sent]:
+    """A profile, posts, and a campaign that counts: all that may be stored of a creator."""
+    rng, brand, name = world.rng, "brand-0", f"gone-{world.storms}"
+    profile = CreatorProfiled(
+        creator_id=creator, revision=1, name="Gone", bio="I love coffee", platforms=("instagram",), followers=5
+    )
+    campaign = {"brand_id": brand, "campaign_id": f"campaign-{name}", "creator_id": creator, "occurred_at": NOW}
+    return [
+        Sent("profiles", profile),
+        *(Sent("posts", _post(rng, world.pictures, f"{name}-{number}", creator)) for number in range(5)),
+        Sent("matches", _match(brand, f"match-{name}", [creator])),
+        Sent("decisions", CreatorBooked(event_id=f"book-{name}", match_id=f"match-{name}", **campaign)),
+        Sent("outcomes", Clicked(event_id=f"click-{name}", **campaign)),
+    ]
+
+
+def _edits(world: World, known: list[Sent]) -> list[Sent]:
+    """A later revision of each post: it must change nothing either."""
+    posts = [sent.event for sent in known if isinstance(sent.event, PostPublished)]
+    return [Sent("posts", _edited(world.rng, world.pictures, post, post.revision + 1)) for post in posts]
 
 
 def in_every_position(world: World, batch: int) -> list[Sent]:

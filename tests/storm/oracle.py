@@ -2,6 +2,7 @@
 
 Every rule here is stated once and applied to whole sets: no order, no repetition and no time of arrival enters.
 
+- Erasure: nothing that names the creator counts, whenever it came (reinstatements are not played).
 - Post: of its events the one of the greatest (revision, removal, SHA-256 of type and canonical data) stands.
 - Profile: the greatest (revision, SHA-256 of the announcement without its bio's vector).
 - Creator: the fold of ``shared/representation.md`` over its posts; its revision is the sum of what stands.
@@ -27,6 +28,7 @@ import orjson
 from workers.domain.events import (
     Converted,
     CreatorBooked,
+    CreatorErased,
     CreatorProfiled,
     CreatorUpdated,
     Decision,
@@ -86,7 +88,7 @@ class EndState:
 
 def end_state(events: Iterable[Event], vectors: Vectors, constants: Constants) -> EndState:
     """The end state of a set of good events."""
-    seen = list(events)
+    seen = of_the_living(events)
     posts = standing_posts(seen)
     profiles = standing_profiles(seen, constants.model_version)
     creators = {event.creator_id for event in posts.values()} | profiles.keys()
@@ -95,6 +97,13 @@ def end_state(events: Iterable[Event], vectors: Vectors, constants: Constants) -
         own = [post for post in posts.values() if post.creator_id == creator]
         updates[creator] = update_of(creator, own, profiles.get(creator), vectors, constants)
     return EndState(posts, updates, {signal.key(): signal for signal in signals_of(seen, constants)})
+
+
+def of_the_living(events: Iterable[Event]) -> list[Event]:
+    """Without what was ever said of a creator that is erased, before or after."""
+    seen = list(events)
+    gone = {event.creator_id for event in seen if isinstance(event, CreatorErased)}
+    return [event for event in seen if getattr(event, "creator_id", None) not in gone]
 
 
 def post_hash(event: PostEvent) -> str:

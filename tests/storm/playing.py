@@ -14,6 +14,7 @@ from tests.storm.events import World, gallery
 from tests.storm.scenarios import Scenario
 from tests.storm.stage import WORKERS, Stage, thirds
 from workers.config import Settings
+from workers.process.erasures import erasure_key
 from workers.stack.setup import prepare_world
 
 
@@ -62,7 +63,7 @@ def play_house(servers: Settings, namespace: str, seed: int) -> Iterator[tuple[S
             for worker in WORKERS:
                 stage.start(worker)
             stage.ready()
-            yield stage, World(random.Random(seed), pictures)
+            yield stage, World(random.Random(seed), pictures, erasure_key=erasure_key(settings))
         finally:
             stage.close()
 

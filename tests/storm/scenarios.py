@@ -23,7 +23,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from tests.storm.events import Sent, World, in_every_position, storm
+from tests.storm.events import Sent, World, erasing, in_every_position, storm
 from tests.storm.stage import WORKERS, Stage
 from tests.waiting import eventually
 from workers.domain.topics import topic_name
@@ -59,6 +59,16 @@ class PoisonScenario(Scenario):
 
     def records(self, world: World) -> list[Sent]:
         return in_every_position(world, 8)
+
+
+@dataclass(frozen=True)
+class ErasureScenario(Scenario):
+    """A creator is erased in the middle, and everything of it comes again."""
+
+    def records(self, world: World) -> list[Sent]:
+        """The records of its storm."""
+        assert world.erasure_key is not None
+        return erasing(world, world.erasure_key, self.posts, self.outcomes)
 
 
 def nothing(_stage: Stage, more: Callable[[], None], _rng: random.Random) -> None:
@@ -277,6 +287,8 @@ SCENARIOS = (
     Scenario("disk full for the state store", disk_full, 30),
     Scenario("topics created anew", topics_anew, 40, poison=0),
     Scenario("Weaviate refuses some objects of a batch", some_objects_refused, 30),
+    ErasureScenario("a creator is erased", nothing, 15, posts=20, outcomes=20),
+    ErasureScenario("a creator is erased, kill -9 at random", kills_at_random, 30, posts=20, outcomes=20),
     *(
         Scenario(f"{name} gone for 40 s", gone(name, 40.0), 70)
         for name in ("kafka", "weaviate", "triton", "schema-registry")
