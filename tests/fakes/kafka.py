@@ -16,6 +16,7 @@ from workers.wire.records import (
     Headers,
     InRecord,
     Listener,
+    OutputRefused,
     OutRecord,
     Position,
     ProduceFailed,
@@ -220,11 +221,15 @@ class FakeConsumer:
 
 
 class FakeProducer:
-    """Writes to a broker at once. ``failing`` topics refuse; while ``holding``, nothing is acknowledged."""
+    """Writes to a broker at once. ``failing`` topics fail; while ``holding``, nothing is acknowledged.
+
+    A topic takes records of ``most`` bytes, where that is said: larger ones it never takes.
+    """
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
         self.failing: set[str] = set()
+        self.most: dict[str, int] = {}
         self.holding = False
         self._held: list[tuple[OutRecord, Future[None]]] = []
 
@@ -250,6 +255,9 @@ class FakeProducer:
     def _write(self, record: OutRecord, future: Future[None]) -> None:
         if record.topic in self.failing:
             future.set_exception(ProduceFailed(f"{record.topic}: refused"))
+            return
+        if len(record.value or b"") > self.most.get(record.topic, 2**21):
+            future.set_exception(OutputRefused(f"{record.topic}: too large"))
             return
         self._broker.append(record.topic, record.key, record.value, record.headers, record.partition)
         future.set_result(None)

@@ -25,12 +25,14 @@ from workers.wire.cloudevents import JsonCodec, Wire
 from workers.wire.records import Dead, Done, Item, Later, OutRecord, Verdict
 
 SLOW_SECONDS = 6.0
+LARGE = 10_000
 
 
 class Echo:
     """Appends each post to ``stored`` (the store) and writes it to ``embeddings`` (the output), in that order.
 
-    ``slow…`` waits for a host of its own first, ``dead…`` cannot be used, ``poison…`` kills the process.
+    ``slow…`` waits for a host of its own first, ``dead…`` cannot be used, ``poison…`` kills the process,
+    of ``large…`` come LARGE bytes that nothing makes smaller.
     """
 
     def __init__(self, settings: Settings, lease: Lease) -> None:
@@ -55,7 +57,8 @@ class Echo:
             return Later(SLOW_SECONDS, "a slow host", elsewhere=True)
         if post.startswith("dead"):
             return Dead("media_gone", post)
-        return Done((OutRecord(self._output, b"key", post.encode()),))
+        value = os.urandom(LARGE) if post.startswith("large") else post.encode()
+        return Done((OutRecord(self._output, b"key", value),))
 
 
 @asynccontextmanager

@@ -351,6 +351,23 @@ def test_a_dead_letter_that_kafka_does_not_take_ends_the_worker_uncommitted(
     assert posts.stored().keys() == set(posts.published[:20])
 
 
+def test_an_output_that_its_topic_never_takes_is_a_dead_letter_and_its_neighbours_are_written(
+    posts: Posts, start: Callable[[], Worker]
+) -> None:
+    """Kafka refuses a batch of records whole; who was in it with the large one is not the worse for it."""
+    posts.limit("embeddings", 2_000)
+    posts.name("p1", "p2", "large", "p3", "p4")
+    posts.publish(20)
+    worker = start()
+    eventually(lambda: posts.uncommitted() == 0, 60)
+    (letter,) = read_topic(posts.settings, "embedder.dead")
+    assert dict(letter.headers)["streamscout.dead.reason"] == b"output_refused"
+    assert b"large" in (letter.value or b"")
+    assert posts.written() == Counter(post for post in posts.published if post != "large")
+    worker.signal(signal.SIGTERM)
+    assert worker.ended() == 0
+
+
 def test_a_session_timeout_other_than_the_brokers_stops_the_start(settings: Settings) -> None:
     """Under KIP-848 the broker's counts, and the lease is half of it: exit code 2, with the setting and both values."""
     wrong = settings.model_copy(update={"group_protocol": "consumer", "session_timeout_ms": 9000})

@@ -1,4 +1,4 @@
-"""Kafka by confluent-kafka: a producer with futures, a consumer behind the loop's port. Not its asyncio variants."""
+"""Kafka by confluent-kafka: a consumer behind the loop's port. Not its asyncio variant."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
-from threading import Event, Thread
 from typing import Any, Final
 
 from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
-    Message,
-    Producer,
     TopicCollection,
     TopicPartition,
 )
@@ -24,14 +21,13 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from workers.adapters import security
 from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka_membership import KafkaFailed, check_session, fatal, membership
+from workers.adapters.kafka_producer import KafkaProducer as KafkaProducer
 from workers.config import Settings
 from workers.containment.quarantine import CLEAN
 from workers.domain.topics import topic_name
 from workers.wire import records
-from workers.wire.records import InRecord, Listener, OutRecord, Position, ProduceFailed, TopicFacts, Unavailable
+from workers.wire.records import InRecord, Listener, Position, TopicFacts, Unavailable
 
-MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
-DELIVERY_MS: Final = 60_000
 START_SECONDS: Final = 15.0
 TOPIC_SECONDS: Final = 5.0
 STATISTICS_MS: Final = 500
@@ -58,73 +54,6 @@ _LOGGER: Final = logging.getLogger("librdkafka")
 
 class KafkaUnavailable(Unavailable):
     """No broker answers, or a topic is not there yet."""
-
-
-class KafkaProducer:
-    """Thread-safe. Java's partitioner, idempotent, acknowledged by all replicas; a thread of its own polls."""
-
-    def __init__(self, settings: Settings, *, delivery_ms: int = DELIVERY_MS) -> None:
-        self._producer = Producer(
-            {
-                **security.kafka(settings),
-                "partitioner": "murmur2_random",
-                "enable.idempotence": True,
-                "acks": "all",
-                "message.max.bytes": MAX_MESSAGE_BYTES,
-                "delivery.timeout.ms": delivery_ms,
-                "linger.ms": 5,
-                "compression.type": "lz4",
-            },
-            logger=_LOGGER,
-        )
-        self._closed = Event()
-        self._thread = Thread(target=self._poll, name="producer", daemon=True)
-        self._thread.start()
-
-    def send(self, record: OutRecord) -> Future[None]:
-        """Hand a record over. Waits while the local queue is full; nothing is ever dropped."""
-        future: Future[None] = Future()
-        # Running: whoever waits for it cannot cancel a record that is on its way.
-        future.set_running_or_notify_cancel()
-
-        def delivered(error: KafkaError | None, _message: Message) -> None:
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(ProduceFailed(f"{record.topic}: {error.str()}"))
-
-        where = {} if record.partition is None else {"partition": record.partition}
-        while True:
-            try:
-                self._producer.produce(
-                    record.topic,
-                    value=record.value,
-                    key=record.key,
-                    headers=list(record.headers),
-                    on_delivery=delivered,
-                    **where,
-                )
-            except BufferError:
-                self._producer.poll(0.05)
-            except KafkaException as error:
-                future.set_exception(ProduceFailed(f"{record.topic}: {error.args[0].str()}"))
-                return future
-            else:
-                return future
-
-    def flush(self, seconds: float) -> None:
-        """Wait until everything is acknowledged or failed, ``seconds`` at most."""
-        self._producer.flush(seconds)
-
-    def close(self, seconds: float = 5.0) -> None:
-        """Flush and end the thread."""
-        self._producer.flush(seconds)
-        self._closed.set()
-        self._thread.join(1.0)
-
-    def _poll(self) -> None:
-        while not self._closed.is_set():
-            self._producer.poll(0.1)
 
 
 class KafkaConsumer:

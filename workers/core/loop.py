@@ -7,7 +7,8 @@ acknowledged; its offsets are settled. The polling thread commits the contiguous
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from typing import Generic
@@ -25,6 +26,7 @@ from workers.core.clock import Clock, SystemClock
 from workers.core.fetch import Fetcher
 from workers.core.lease import Lease, LeaseExpired
 from workers.domain.events import Event
+from workers.domain.reasons import Reason
 from workers.domain.topics import topic_name
 from workers.wire.cloudevents import Wire, source_time
 from workers.wire.records import (
@@ -37,6 +39,7 @@ from workers.wire.records import (
     InRecord,
     Item,
     Later,
+    OutputRefused,
     OutRecord,
     ProduceFailed,
     Producer,
@@ -256,21 +259,37 @@ class Loop(Generic[EventT]):
         return answers
 
     async def _write(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
-        """Outputs and dead letters, all acknowledged. ProduceFailed escapes and ends the process, uncommitted."""
-        self._lease.check()
-        records = list(self._outputs(batch, verdicts))
-        with metrics.stage(self._worker, "outputs"):
-            await asyncio.gather(*[asyncio.wrap_future(self._producer.send(record)) for record in records])
-        for record in records:
-            metrics.OUTPUTS.labels(self._worker, record.topic).inc()
+        """Outputs and dead letters, all acknowledged; of an output that Kafka never takes the event is dead, alone.
 
-    def _outputs(self, batch: list[Waiting], verdicts: list[Verdict]) -> Iterator[OutRecord]:
-        for waiting, verdict in zip(batch, verdicts, strict=True):
-            item = waiting.item
-            if isinstance(verdict, Done):
-                yield from verdict.outputs
-            elif isinstance(verdict, Dead):
-                yield dead_letter(item.record, verdict, self._dead, self._worker, item.attempts, self._clock.now())
+        Another ProduceFailed escapes and ends the process, uncommitted; so does a dead letter that is refused.
+        """
+        self._lease.check()
+        places: Sequence[int] = range(len(batch))
+        with metrics.stage(self._worker, "outputs"):
+            while places:
+                records = [(place, each) for place in places for each in self._outputs(batch[place], verdicts[place])]
+                sent = [self._acknowledged(self._producer.send(record), record) for _, record in records]
+                answers = zip(records, await asyncio.gather(*sent), strict=True)
+                refused = {place: why for (place, _), why in answers if why is not None}
+                for place, why in refused.items():
+                    if isinstance(verdicts[place], Dead):
+                        raise why
+                    verdicts[place] = Dead(Reason.OUTPUT_REFUSED, str(why))
+                places = list(refused)
+
+    async def _acknowledged(self, sent: Future[None], record: OutRecord) -> OutputRefused | None:
+        try:
+            await asyncio.wrap_future(sent)
+        except OutputRefused as refused:
+            return refused
+        metrics.OUTPUTS.labels(self._worker, record.topic).inc()
+        return None
+
+    def _outputs(self, waiting: Waiting, verdict: Verdict) -> Sequence[OutRecord]:
+        if isinstance(verdict, Dead):
+            item, now = waiting.item, self._clock.now()
+            return [dead_letter(item.record, verdict, self._dead, self._worker, item.attempts, now)]
+        return verdict.outputs if isinstance(verdict, Done) else ()
 
     def _settle(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
         """Dealt with, or again after a pause: of its partition only, and in the order it had."""

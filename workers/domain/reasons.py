@@ -138,6 +138,11 @@ class Reason(StrEnum):
         "the vector store refuses an object for what it holds",
         "the detail is the store's answer: mend its schema (`streamscout up` says what differs), and replay",
     )
+    OUTPUT_REFUSED = (
+        "output_refused",
+        "what comes of the event is a record that Kafka never takes: larger than its topic allows, or not valid there",
+        "the detail names the topic: raise its max.message.bytes and replay; or drop it for a smaller event",
+    )
     KILLS_THE_PROCESS = (
         "kills_the_process",
         "three times the process died while this event was alone in flight",

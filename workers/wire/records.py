@@ -110,7 +110,10 @@ class Health:
 
 
 class Producer(Protocol):
-    """Writes records. A future ends when the broker has acknowledged, or raises ``ProduceFailed``."""
+    """Writes records. A future ends when the broker has acknowledged, or raises ``ProduceFailed``.
+
+    ``OutputRefused`` is for what the record itself is: others that were sent with it are none the worse.
+    """
 
     def send(self, record: OutRecord) -> Future[None]: ...
 
@@ -119,6 +122,10 @@ class Producer(Protocol):
 
 class ProduceFailed(Exception):
     """The broker did not acknowledge a record."""
+
+
+class OutputRefused(ProduceFailed):
+    """Kafka will never take this record, however often it is sent: too large for its topic, or not valid there."""
 
 
 class Unavailable(Exception):

@@ -11,7 +11,7 @@ from tests.unit.core.harness import PARTITIONS, HandClock, World, output, remove
 from workers.domain.events import PostRemoved
 from workers.domain.ids import dead_letter_id
 from workers.domain.partitioning import partition_of
-from workers.wire.records import Dead, Done, Item, Later, ProduceFailed, Unavailable, Verdict
+from workers.wire.records import Dead, Done, Item, Later, OutputRefused, ProduceFailed, Unavailable, Verdict
 
 # One creator of each partition.
 CREATORS = {partition_of(name.encode(), PARTITIONS): name for name in (f"creator-{number}" for number in range(40))}
@@ -73,6 +73,49 @@ async def test_a_dead_letter_says_what_it_was_and_why() -> None:
     assert headers["streamscout.dead.attempts"] == b"1"
     identity = dead_letter_id(source.position.topic_id, source.position.partition, 0)
     assert headers["streamscout.dead.id"] == str(identity).encode()
+
+
+async def test_an_output_that_is_never_taken_makes_its_event_dead_and_no_neighbour() -> None:
+    """In every position of a batch: the others' outputs are written once, all is committed, the worker goes on."""
+    for place in range(4):
+        world = World(batch_size=4)
+        world.producer.most["embeddings"] = 5
+        posts = [f"p{number}" for number in range(4)]
+        posts[place] = "too-long-for-the-topic"
+        world.publish(*posts)
+        async with world.running():
+            await world.until(lambda world=world: world.committed() == 4)  # type: ignore[misc]
+            world.publish("after")
+            await world.until(lambda world=world: world.committed() == 5)  # type: ignore[misc]
+        (dead,) = world.dead()
+        headers = dict(dead.headers)
+        assert headers["streamscout.dead.reason"] == b"output_refused"
+        assert headers["__connect.errors.exception.message"] == b"embeddings: too large"
+        assert headers["__connect.errors.offset"] == b"%d" % place
+        assert world.written() == [post for post in [*posts, "after"] if len(post) <= 5]
+        assert world.handler.handled() == [*posts, "after"]
+
+
+async def test_an_event_is_dead_if_one_of_its_outputs_is_never_taken() -> None:
+    """What it led to besides is written: it is the same when the event is replayed."""
+    world = World()
+    world.producer.most["embeddings"] = 5
+    world.handler.answer = lambda item: Done((output(item.event.post_id), output("p" * 6), output("q" * 7)))
+    world.publish("p1")
+    async with world.running():
+        await world.until(lambda: world.committed() == 1)
+    assert world.written() == ["p1"]
+    assert len(world.dead()) == 1
+
+
+async def test_a_dead_letter_that_is_never_taken_ends_the_worker() -> None:
+    """Law 4: nothing is lost for it; the event stays uncommitted."""
+    world = World()
+    world.producer.most = {"embeddings": 1, "embedder.dead": 1}
+    world.publish("p1")
+    with pytest.raises(OutputRefused):
+        await world.loop().run()
+    assert world.committed() is None
 
 
 async def test_nothing_is_committed_before_outputs_are_acknowledged() -> None:
