@@ -93,7 +93,7 @@ def rows(die: Die) -> None:
 
 def settled(die: Die) -> None:
     """Rows and outputs are acknowledged, the event is not."""
-    from workers.adapters.tables.app import HandAcknowledged
+    from workers.adapters.tables.consumer import HandAcknowledged
 
     before(HandAcknowledged, "settle", die)
 

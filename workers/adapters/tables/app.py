@@ -1,6 +1,6 @@
 """Faust's application, with what Streamscout must hold and Faust alone does not.
 
-- Only what is acknowledged by hand counts: every acknowledgement that Faust makes by itself is ignored.
+- Only what is acknowledged by hand counts: see ``consumer``.
 - Membership of the group is known to be fresh or not, from the group coordinator's answers to heartbeats.
 - A failed send ends the process.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,11 +18,12 @@ from typing import Any
 import faust
 from faust.sensors import Sensor
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, Message
+from faust.types import TP
 from mode import CrashingSupervisor
 
 from workers.adapters import security
 from workers.adapters.kafka_membership import instance_id
+from workers.adapters.tables.consumer import HandAcknowledged
 from workers.adapters.tables.guard import guard
 from workers.config import Settings
 
@@ -79,35 +80,6 @@ class Membership:
 
         coordinator._do_heartbeat, coordinator.reset_generation = heard, forgotten
         coordinator._heard_by_streamscout = True
-
-
-class HandAcknowledged(driver.Consumer):  # type: ignore[misc]
-    """A consumer on which only ``settle`` counts.
-
-    Faust acknowledges by itself what it skips while partitions move, and what it cannot decode.
-    """
-
-    def ack(self, message: Message) -> bool:  # noqa: ARG002 - Faust calls it
-        """Nothing: see the class."""
-        return False
-
-    def settle(self, message: Message) -> None:
-        """The event is dealt with. Call it in the order of offsets: a gap at the head would be committed past."""
-        super().ack(message)
-
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Back to what is committed, and to the beginning of a partition where nothing is yet.
-
-        aiokafka leaves those where they are: what Faust had fetched of them and dropped, as it does while partitions
-        move, would be lost with the first commit behind it.
-        """
-        committed: Mapping[TP, int] = await super().seek_to_committed()
-        changelogs = self.app.tables.changelog_topics
-        new = [tp for tp, offset in committed.items() if offset is None and tp.topic not in changelogs]
-        if new:
-            for tp, offset in (await self.earliest_offsets(*new)).items():
-                await self._seek(tp, offset)
-        return committed
 
 
 class _Producer(driver.Producer):  # type: ignore[misc]

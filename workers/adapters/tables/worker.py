@@ -20,7 +20,8 @@ from faust.types import TP, EventT, FutureMessage
 from workers import metrics
 from workers.adapters.kafka import topic_facts
 from workers.adapters.tables.anew import watch_topics
-from workers.adapters.tables.app import HandAcknowledged, TableApp, table_app
+from workers.adapters.tables.app import TableApp, table_app
+from workers.adapters.tables.consumer import HandAcknowledged
 from workers.adapters.tables.in_hand import InHand
 from workers.adapters.tables.routing import KeyedHandler, Routing
 from workers.adapters.tables.state import ChangelogTable, StateDirectory
@@ -215,13 +216,15 @@ class KeyedWorker:
 
     async def _take(self, event: EventT[Any]) -> None:
         """Handle an event and queue it for its acknowledgement; in the order of its partition."""
-        record = self._record(event)
+        record, taken = self._record(event), False
         while True:
             await self._app.membership.until_fresh()
             if self._draining:
                 await asyncio.Event().wait()
             if self._app.moving or event.message.generation_id != self._app.consumer_generation_id:
                 # Read under an earlier assignment: whoever owns the partition next reads it again.
+                return
+            if not (taken := taken or self._consumer().take(event.message)):
                 return
             if self._breaker.room(monotonic(), 0) == 0:
                 await asyncio.sleep(TICK_SECONDS)
@@ -279,15 +282,12 @@ class KeyedWorker:
 
     async def _settle(self) -> None:
         """Acknowledge events in order, each once its outputs and rows are acknowledged by the broker."""
-        consumer: HandAcknowledged | None = None
         while True:
             settling = await self._queue.get()
             for future in settling.futures:
                 await future
-            consumer = consumer or self._app.consumer
-            assert isinstance(consumer, HandAcknowledged)
             message = settling.event.message
-            consumer.settle(message)
+            self._consumer().settle(message)
             self._settled[TP(message.topic, message.partition)] = message.offset + 1
             self._open -= 1
             if not self._open:
@@ -296,6 +296,11 @@ class KeyedWorker:
                 metrics.OUTPUTS.labels(self._name, topic).inc()
             age = self._clock.now().timestamp() - int(source_time(settling.record)) / 1000
             metrics.FRESHNESS_SECONDS.labels(self._name).observe(max(0.0, age))
+
+    def _consumer(self) -> HandAcknowledged:
+        consumer = self._app.consumer
+        assert isinstance(consumer, HandAcknowledged)
+        return consumer
 
     # Rebalances, failures and what others see.
 

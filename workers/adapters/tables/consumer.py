@@ -1,0 +1,90 @@
+"""What a keyed worker reads, and how far it has come: nothing is committed that was not dealt with."""
+
+from __future__ import annotations
+
+from collections import UserDict, defaultdict
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, Message
+
+from workers.adapters.tables.line import Line
+
+
+class _ReadOffsets(UserDict[TP, int | None]):
+    """How far each changelog was read. Of other topics Faust is told nothing: it would drop what lies below."""
+
+    def __init__(self, changelogs: Callable[[], Container[str]]) -> None:
+        super().__init__()
+        self._changelogs = changelogs
+
+    def __getitem__(self, tp: TP) -> int | None:
+        return self.data.get(tp)
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        if tp.topic in self._changelogs():
+            self.data[tp] = offset
+
+
+class HandAcknowledged(driver.Consumer):  # type: ignore[misc]
+    """A consumer on which only ``settle`` counts, and no offset is committed that is not settled.
+
+    Faust acknowledges by itself what it skips while partitions move, and what it cannot decode. And where the offsets
+    that it is handed have a gap it takes for granted that nothing was there: but a fetch that overlaps with a seek
+    leaves such a gap too, of records which still wait to be handled, or were dropped.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lines: defaultdict[TP, Line] = defaultdict(Line)
+        self._read_offset = _ReadOffsets(lambda: self.app.tables.changelog_topics)
+
+    def ack(self, message: Message) -> bool:  # noqa: ARG002 - Faust calls it
+        """Nothing: see the class."""
+        return False
+
+    def take(self, message: Message) -> bool:
+        """Whether a message is to be handled; false for one that already was. Raises Skipped: see ``Line``."""
+        return self._lines[message.tp].take(message.offset)
+
+    def settle(self, message: Message) -> None:
+        """The event is dealt with. Call it in the order in which they were taken."""
+        self._unacked_messages.discard(message)
+        self._lines[message.tp].settle(message.offset)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        records = await super()._getmany(active_partitions, timeout)
+        for tp, fetched in records.items():
+            self._lines[tp].fetch(record.offset for record in fetched)
+        return records
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """What is settled from now on begins a new line."""
+        self._lines.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """All is read anew from what is committed, by Faust's recovery: a new line for each partition."""
+        self._lines.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in self._lines if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._lines[tp].committable()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Back to what is committed, and to the beginning of a partition where nothing is yet.
+
+        aiokafka leaves those where they are: what Faust had fetched of them and dropped, as it does while partitions
+        move, would be lost with the first commit behind it.
+        """
+        committed: Mapping[TP, int] = await super().seek_to_committed()
+        changelogs = self.app.tables.changelog_topics
+        new = [tp for tp, offset in committed.items() if not offset and tp.topic not in changelogs]
+        if new:
+            for tp, offset in (await self.earliest_offsets(*new)).items():
+                await self._seek(tp, offset)
+        return committed
