@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from tests.storm.limits import within
 from tests.storm.playing import Result, play, play_house
 from tests.storm.scenarios import SCENARIOS, Scenario
 from tests.storm.stage import Stage
@@ -38,10 +40,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--all", action="store_true", help="every scenario once, and docs/storm.md")
-    parser.add_argument("--only", default="", help="scenarios whose name holds this text")
+    parser.add_argument("--failed", action="store_true", help="of the last --all only what failed, and the page again")
+    parser.add_argument("--only", default="", help="scenarios whose name matches this pattern")
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds that one scenario may take")
+    parser.add_argument("--quantizer", choices=("rq8", "none"), default="rq8", help="Weaviate's vectors, packed or not")
     asked = parser.parse_args()
     console = Console()
-    results: list[Result] = []
+    results: list[Result] = _good_ones() if asked.failed else []
+    asked.all |= asked.failed
     with tempfile.TemporaryDirectory(prefix="streamscout-storm-servers-") as folder:
         bare = load_settings(data_dir=Path(folder))
         start_stack(bare)
@@ -60,6 +66,12 @@ def main() -> int:
     return 0 if good else 1
 
 
+def _good_ones() -> list[Result]:
+    """What the last run found no fault with."""
+    said = orjson.loads((REPORTS / "storm.json").read_bytes())
+    return [one for one in (Result(**row) for row in said["scenarios"]) if not one.failure and not one.differences]
+
+
 def _running_again(bare: Settings, folder: Path) -> Settings:
     """What a scenario that failed left dead runs again, before the next world is made."""
     start_stack(bare)
@@ -71,7 +83,8 @@ def storms(servers: Callable[[], Settings], asked: argparse.Namespace, results: 
     begun = time.monotonic()
     for number in range(10_000):
         seed = asked.seed + number
-        queue = [one for one in SCENARIOS if asked.only in one.name]
+        known = {one.name for one in results} if asked.failed else set()
+        queue = [one for one in SCENARIOS if re.search(asked.only, one.name) and one.name not in known]
         if not asked.all:
             # The short ones first: in ten minutes there are eight at least, with more than ten kills.
             random.Random(seed).shuffle(queue)
@@ -128,22 +141,26 @@ def _round(
     console: Console,
 ) -> None:
     """Play until one fails or the time is up; what is played is taken from the queue."""
-    with play_house(servers, f"storm{len(results)}x{seed}", seed) as (stage, world):
+    with play_house(servers, f"storm{len(results)}x{seed}", seed, asked.quantizer) as (stage, world):
         while queue and _time_for(queue[0], begun, asked):
+            if queue[0].alone and stage.sent:
+                return
             scenario = queue.pop(0)
             console.print(f"{time.monotonic() - begun:6.0f} s  {scenario.name} (seed {seed})")
             sent, kills, started = len(stage.sent), stage.kills, time.monotonic()
             try:
-                result = play(stage, world, scenario)
+                with within(asked.limit):
+                    result = play(stage, world, scenario)
             except Exception as error:  # noqa: BLE001 - it is a result, and is printed
                 events, spent = len(stage.sent) - sent, time.monotonic() - started
                 result = _failed(scenario.name, error, events, stage.kills - kills, spent)
-            results.append(result)
+            results.append(replace(result, seed=seed, commit=commit()))
             write(results, asked)
             for line in [*result.differences[:20], *([result.failure] if result.failure else [])]:
                 console.print(f"         {line[:400]}", style="red", markup=False, highlight=False)
             if result.differences or result.failure:
                 _keep_logs(stage, scenario, seed)
+            if result.differences or result.failure or scenario.alone:
                 return
 
 
@@ -152,6 +169,12 @@ def _keep_logs(stage: Stage, scenario: Scenario, seed: int) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for log in stage.logs.glob("*.log"):
         shutil.copy(log, target)
+
+
+def commit() -> str:
+    """What is played: the checkout's commit, and whether it is changed."""
+    found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return found.stdout.strip()
 
 
 def report_of(results: Iterable[Result], seed: int) -> dict[str, Any]:
@@ -166,10 +189,9 @@ def report_of(results: Iterable[Result], seed: int) -> dict[str, Any]:
         ("kills", sum(one.kills for one in seen), "", None),
         ("longest_recovery_s", round(max((one.recovery for one in seen), default=0.0), 1), "s", None),
     ]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "seed": seed,
-        "commit": commit.stdout.strip(),
+        "commit": commit(),
         "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
         "versions": {"kafka": versions.KAFKA, "weaviate": versions.WEAVIATE, "triton": versions.TRITON},
         "rows": [
@@ -198,24 +220,26 @@ def _table(results: Iterable[Result]) -> Table:
 
 def page_of(results: Sequence[Result], report: dict[str, Any]) -> str:
     """``docs/storm.md``."""
-    played = {one.name for one in results}
-    missing = [one.name for one in SCENARIOS if one.name not in played]
+    names = [one.name for one in SCENARIOS]
+    missing = sorted({*names} - {one.name for one in results}, key=names.index)
     lines = [
         "# The storm",
         "",
-        "The last result of `make storm ALL=1`, which writes this page after each scenario:",
-        f"seed {report['seed']}, commit {report['commit']}, {report['machine']['cpus']} cores.",
-        "Scenarios stand in `tests/storm/scenarios.py`; and what is compared in `tests/storm/comparing.py`.",
+        "The last result of `make storm ALL=1`, which writes this page after each scenario. What fails is mended and",
+        "played again by itself (`--failed`): each line says of which seed and commit it is.",
+        f"{report['machine']['cpus']} cores, {', '.join(f'{k} {v}' for k, v in report['versions'].items())}.",
+        "The scenarios stand in `tests/storm/scenarios.py`, what is compared in `tests/storm/comparing.py`.",
         "Recovery: from the end of the disturbance until every group has committed all there is.",
         "",
-        "| scenario | events | kills | dead letters expected | differences | recovery, s | whole, s |",
-        "|---|---|---|---|---|---|---|",
+        "| scenario | events | kills | dead letters expected | differences | recovery, s | whole, s | seed, commit |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for one in results:
+    for one in sorted(results, key=lambda each: names.index(each.name) if each.name in names else len(names)):
         found = "failed: " + " ".join(one.failure.replace("|", "/").split()) if one.failure else len(one.differences)
         recovery = "" if one.failure else f"{one.recovery:.1f}"
         counts = f"{one.events} | {one.kills} | {one.dead_letters}"
-        lines.append(f"| {one.name} | {counts} | {found} | {recovery} | {one.seconds:.0f} |")
+        of = f"{one.seed}, {one.commit}"
+        lines.append(f"| {one.name} | {counts} | {found} | {recovery} | {one.seconds:.0f} | {of} |")
     if missing:
         lines += ["", f"The run ended before {len(missing)} of {len(SCENARIOS)}: {'; '.join(missing)}."]
     lines += ["", "| | |", "|---|---|", *(f"| {row['name']} | {row['value']} |" for row in report["rows"]), ""]

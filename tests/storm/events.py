@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from workers.domain.erasure import ErasureKey, recorded
+from workers.domain.erasure import ErasureKey
 from workers.domain.events import (
     Aspect,
     Clicked,
     Converted,
     CreatorBooked,
-    CreatorErased,
     CreatorOpened,
     CreatorProfiled,
     CreatorShortlisted,
@@ -96,48 +95,14 @@ def storm(world: World, posts: int, outcomes: int, poison: int) -> list[Sent]:
     return [_astray(world, sent) for sent in repeated]
 
 
-def erasing(world: World, key: ErasureKey, posts: int, outcomes: int) -> list[Sent]:
-    """A storm in whose middle a creator is erased as the API writes it; all of it comes before, and again late."""
-    usual = storm(world, posts, outcomes, 0)
-    creator = f"gone-{world.storms}"
-    known = _of_creator(world, creator)
-    middle = len(usual) // 2
-    before, after = usual[:middle] + known, [*usual[middle:], *known, *_edits(world, known)]
-    world.rng.shuffle(before)
-    world.rng.shuffle(after)
-    erased = CreatorErased(creator_id=creator, requested_at=NOW)
-    copies = [Sent("outcomes", erased, partition=number) for number in range(4)]
-    return [*before, Sent("erasures", recorded(erased, key)), *copies, Sent("posts", erased), *after]
-
-
-def _of_creator(world: World, creator: str) -> list[Sent]:
-    """A profile, posts, and a campaign that counts: all that may be stored of a creator."""
-    rng, brand, name = world.rng, "brand-0", f"gone-{world.storms}"
-    profile = CreatorProfiled(
-        creator_id=creator, revision=1, name="Gone", bio="I love coffee", platforms=("instagram",), followers=5
-    )
-    campaign = {"brand_id": brand, "campaign_id": f"campaign-{name}", "creator_id": creator, "occurred_at": NOW}
-    return [
-        Sent("profiles", profile),
-        *(Sent("posts", _post(rng, world.pictures, f"{name}-{number}", creator)) for number in range(5)),
-        Sent("matches", _match(brand, f"match-{name}", [creator])),
-        Sent("decisions", CreatorBooked(event_id=f"book-{name}", match_id=f"match-{name}", **campaign)),
-        Sent("outcomes", Clicked(event_id=f"click-{name}", **campaign)),
-    ]
-
-
-def _edits(world: World, known: list[Sent]) -> list[Sent]:
-    """A later revision of each post: it must change nothing either."""
-    posts = [sent.event for sent in known if isinstance(sent.event, PostPublished)]
-    return [Sent("posts", _edited(world.rng, world.pictures, post, post.revision + 1)) for post in posts]
-
-
 def in_every_position(world: World, batch: int) -> list[Sent]:
     """As many batches of one partition as a batch has places, with a bad record in another place of each."""
     rng, made = world.rng, []
     world.storms += 1
     for place in range(batch):
-        good = [_post(rng, world.pictures, f"post-{world.storms}-{place}-{n}", "creator-0") for n in range(batch - 1)]
+        good = [
+            new_post(rng, world.pictures, f"post-{world.storms}-{place}-{n}", "creator-0") for n in range(batch - 1)
+        ]
         world.posts |= {post.post_id: post for post in good}
         batched = [Sent("posts", post) for post in good]
         bad = POISON_OF_POSTS[place % len(POISON_OF_POSTS)](world, place)
@@ -177,9 +142,9 @@ def _posts(world: World, count: int) -> list[Sent]:
     for number in range(count):
         if world.posts and rng.random() < 0.25:
             post = rng.choice(list(world.posts.values()))
-            post = _edited(rng, world.pictures, post, post.revision + rng.choice((-1, 0, 1, 2)))
+            post = edited(rng, world.pictures, post, post.revision + rng.choice((-1, 0, 1, 2)))
         else:
-            post = _post(rng, world.pictures, f"post-{world.storms}-{number}", _creator(rng))
+            post = new_post(rng, world.pictures, f"post-{world.storms}-{number}", _creator(rng))
         world.posts[post.post_id] = max(world.posts.get(post.post_id, post), post, key=lambda each: each.revision)
         # Backfill and live posts are two topics of one partitioning: one post may come through both.
         made.append(Sent("posts.backfill" if rng.random() < 0.15 else "posts", post))
@@ -190,7 +155,7 @@ def _posts(world: World, count: int) -> list[Sent]:
     return made
 
 
-def _post(rng: random.Random, pictures: Sequence[str], post_id: str, creator: str) -> PostPublished:
+def new_post(rng: random.Random, pictures: Sequence[str], post_id: str, creator: str) -> PostPublished:
     caption = f"{rng.choice(WORDS)} with {rng.choice(WORDS)} {rng.randrange(20)}" if rng.random() < 0.8 else ""
     return PostPublished(
         post_id=post_id,
@@ -207,8 +172,8 @@ def _post(rng: random.Random, pictures: Sequence[str], post_id: str, creator: st
     )
 
 
-def _edited(rng: random.Random, pictures: Sequence[str], post: PostPublished, revision: int) -> PostPublished:
-    other = _post(rng, pictures, post.post_id, post.creator_id)
+def edited(rng: random.Random, pictures: Sequence[str], post: PostPublished, revision: int) -> PostPublished:
+    other = new_post(rng, pictures, post.post_id, post.creator_id)
     changed = {"media": other.media, "published_at": other.published_at} if rng.random() < 0.5 else {}
     return post.model_copy(update={"revision": max(0, revision), "caption": other.caption, **changed})
 
@@ -219,9 +184,9 @@ def _campaigns(world: World, count: int) -> list[Sent]:
     for number in range(2):
         brand, name = f"brand-{rng.randrange(BRANDS)}", f"{world.storms}-{number}"
         shown = rng.sample(range(CREATORS), k=4)
-        made.append(Sent("matches", _match(brand, f"match-{name}", [f"creator-{n}" for n in shown])))
+        made.append(Sent("matches", new_match(brand, f"match-{name}", [f"creator-{n}" for n in shown])))
         if rng.random() < 0.3:
-            made.append(Sent("matches", _match(brand, f"match-{name}", [f"creator-{n}" for n in shown[:2]])))
+            made.append(Sent("matches", new_match(brand, f"match-{name}", [f"creator-{n}" for n in shown[:2]])))
         for position, creator in enumerate([*shown[:3], (shown[0] + 1) % CREATORS]):
             common = {
                 "brand_id": brand,
@@ -240,7 +205,7 @@ def _campaigns(world: World, count: int) -> list[Sent]:
     return made + [Sent("outcomes", _outcome(world, number)) for number in range(count)]
 
 
-def _match(brand: str, match: str, creators: Sequence[str]) -> MatchServed:
+def new_match(brand: str, match: str, creators: Sequence[str]) -> MatchServed:
     rows = [
         Shortlisted(creator_id=creator, rank=rank, score=0.5, propensity=1.0, features={})
         for rank, creator in enumerate(creators, 1)
@@ -303,7 +268,7 @@ def _poison(world: World, count: int) -> list[Sent]:
 
 
 def _bad_post(world: World, number: int, picture: str | None = None) -> PostPublished:
-    post = _post(world.rng, world.pictures, f"bad-{world.storms}-{number}", "creator-0")
+    post = new_post(world.rng, world.pictures, f"bad-{world.storms}-{number}", "creator-0")
     media = [Media(url=url, kind="image") for url in (world.pictures[0], picture) if url is not None]
     return post.model_copy(update={"media": tuple(media)})
 

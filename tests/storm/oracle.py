@@ -1,8 +1,9 @@
 """The right end state, from the list of events alone. Shares ``workers/domain`` with the workers and nothing else.
 
-Every rule here is stated once and applied to whole sets: no order, no repetition and no time of arrival enters.
+Every rule here is stated once and applied to whole sets: no order, no repetition and no time of arrival enters, save
+for what lies before or after a creator's reinstatement.
 
-- Erasure: nothing that names the creator counts, whenever it came (reinstatements are not played).
+- Erasure: nothing that names the creator counts, whenever it came; once it is reinstated, what came after that does.
 - Post: of its events the one of the greatest (revision, removal, SHA-256 of type and canonical data) stands.
 - Profile: the greatest (revision, SHA-256 of the announcement without its bio's vector).
 - Creator: the fold of ``shared/representation.md`` over its posts; its revision is the sum of what stands.
@@ -17,9 +18,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +32,7 @@ from workers.domain.events import (
     CreatorBooked,
     CreatorErased,
     CreatorProfiled,
+    CreatorReinstated,
     CreatorUpdated,
     Decision,
     Event,
@@ -100,10 +103,28 @@ def end_state(events: Iterable[Event], vectors: Vectors, constants: Constants) -
 
 
 def of_the_living(events: Iterable[Event]) -> list[Event]:
-    """Without what was ever said of a creator that is erased, before or after."""
+    """Without what was ever said of a creator that is erased; of one that is reinstated, without what came before."""
     seen = list(events)
-    gone = {event.creator_id for event in seen if isinstance(event, CreatorErased)}
-    return [event for event in seen if getattr(event, "creator_id", None) not in gone]
+    said: dict[str, tuple[datetime, bool]] = {}
+    counts_from: dict[str, float] = {}
+    for place, event in enumerate(seen):
+        if isinstance(event, CreatorErased | CreatorReinstated):
+            rank = event.requested_at, isinstance(event, CreatorErased)
+            if rank > said.get(event.creator_id, (datetime.min.replace(tzinfo=UTC), False)):
+                said[event.creator_id] = rank
+                counts_from[event.creator_id] = inf if rank[1] else min(place, counts_from.get(event.creator_id, 0))
+    return [
+        _without(event, {creator for creator, start in counts_from.items() if place < start})
+        for place, event in enumerate(seen)
+        if place >= counts_from.get(getattr(event, "creator_id", ""), 0)
+    ]
+
+
+def _without(event: Event, gone: Collection[str]) -> Event:
+    """A shortlist forgets who is erased."""
+    if not isinstance(event, MatchServed) or not gone:
+        return event
+    return event.model_copy(update={"shortlist": tuple(row for row in event.shortlist if row.creator_id not in gone)})
 
 
 def post_hash(event: PostEvent) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+import httpx
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from rich.console import Console
@@ -68,11 +70,11 @@ class Stage:
 
     def __init__(self, servers: Settings, settings: Settings, logs: Path) -> None:
         self.servers, self.settings, self.logs = servers, settings, logs
-        self._card = load_model_card(settings.model_repository)
+        self.card = load_model_card(settings.model_repository)
         self._wire = Wire(build_codec(settings), "storm", settings.namespace)
         self._producer = KafkaProducer(settings, delivery_ms=240_000)
         self._admin = self._new_admin()
-        self._encoded = Encoded(settings, self._card)
+        self._encoded = Encoded(settings, self.card)
         self._running: dict[str, list[Supervised]] = defaultdict(list)
         self._pause = threading.Event()
         self.sent: list[Sent] = []
@@ -85,13 +87,16 @@ class Stage:
 
     # Workers.
 
-    def start(self, worker: str, *command: str) -> Supervised:
-        """One more process of a worker, under the supervisor. ``command``: a module and arguments, not its own."""
+    def start(self, worker: str, *command: str, **changed: object) -> Supervised:
+        """One more process of a worker, under the supervisor. ``command``: a module and arguments, not its own.
+
+        ``changed``: settings of this process that are not the stage's.
+        """
         arguments = ["-m", *command, worker] if command else ["-m", "workers", "run", worker]
         with (self.logs / f"{worker}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.storm.supervising", *arguments],
-                env=child_environment(self.settings),
+                [sys.executable, "-m", "tests.storm.supervising", str(os.getpid()), *arguments],
+                env=child_environment(self.settings.model_copy(update=changed)),
                 cwd=REPOSITORY,
                 stdout=log,
                 stderr=log,
@@ -121,10 +126,18 @@ class Stage:
                 os.killpg(one.process.pid, signal.SIGKILL)
                 one.process.wait()
 
-    def replace(self, worker: str, *command: str) -> None:
-        """Stop a worker and start it with another command."""
+    def replace(self, worker: str, *command: str, **changed: object) -> Supervised:
+        """Stop a worker and start it with another command, or with other settings."""
         self.stop(worker)
-        self.start(worker, *command)
+        return self.start(worker, *command, **changed)
+
+    def kill_supervisor(self, worker: str) -> int:
+        """kill -9 of the supervisor of the worker's first process; the pid of the worker that it leaves behind."""
+        child, one = self.child(worker), self._running[worker].pop(0)
+        one.process.kill()
+        one.process.wait()
+        self.kills += 1
+        return child
 
     def ready(self) -> None:
         """Wait until every process that was started says that it is ready."""
@@ -155,6 +168,13 @@ class Stage:
         path = self.logs / f"{worker}.log"
         return path.read_text(errors="replace").count("ended, starting it again") if path.exists() else 0
 
+    def metric(self, worker: str, name: str) -> float:
+        """A number that the worker's processes tell, all together; ``name`` with its labels."""
+        notes = running_workers(StackFiles(self.settings.data_dir).workers)
+        urls = [note.health_url.rstrip("/") for note in notes if note.name == worker]
+        lines = [line for url in urls for line in httpx.get(f"{url}/metrics", timeout=10).text.splitlines()]
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
+
     # Servers.
 
     def server(self, name: str) -> Process:
@@ -173,6 +193,10 @@ class Stage:
         recipe = next(recipe for recipe in RECIPES if recipe.name == name)
         with Board(Console(file=StringIO())) as board:
             Launcher(self.servers, board).up([recipe])
+
+    def lose_disk(self, name: str) -> None:
+        """What a server that does not run has stored is gone."""
+        shutil.rmtree(StackFiles(self.servers.data_dir).data(name))
 
     def freeze(self, pid: int, group: bool = False) -> None:
         """SIGSTOP."""
@@ -256,18 +280,22 @@ class Stage:
 
     def quiet(self) -> None:
         """Wait until every group has committed all there is, twice running."""
-        calm = 0
+        calm, behind = 0, {}
 
         def settled() -> bool:
-            nonlocal calm
+            nonlocal calm, behind
             try:
-                calm = 0 if any(self.behind().values()) else calm + 1
+                behind = self.behind()
+                calm = 0 if any(behind.values()) else calm + 1
             except (KafkaException, TimeoutError):
                 # Kafka comes back, and what this client knows of its leaders is of before.
                 self._admin, calm = self._new_admin(), 0
             return calm >= 2
 
-        eventually(settled, QUIET_SECONDS, "all lags at zero")
+        try:
+            eventually(settled, QUIET_SECONDS, "all lags at zero")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; records behind: {behind}") from error
 
     def dump(self) -> bytes:
         """``streamscout state dump``, taken until it is twice the same."""
@@ -284,7 +312,7 @@ class Stage:
 
     def differences(self) -> list[str]:
         """What is stored that should not be, what is not, and what is not as it should be."""
-        found = differences(self.dump(), self.good(), self.dead(), self._encoded, self.settings, self._card)
+        found = differences(self.dump(), self.good(), self.dead(), self._encoded, self.settings, self.card)
         return found + (self._last_words() if any(one.startswith("extra: dead") for one in found) else [])
 
     def _last_words(self) -> list[str]:
@@ -308,9 +336,3 @@ class Stage:
 
 def elapsed(since: float) -> float:
     return time.monotonic() - since
-
-
-def thirds(records: Sequence[Sent]) -> Iterable[Sequence[Sent]]:
-    """Before, while and after."""
-    size = (len(records) + 2) // 3
-    return [records[:size], records[size : 2 * size], records[2 * size :]]

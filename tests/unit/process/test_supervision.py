@@ -83,6 +83,26 @@ def test_a_signal_while_it_waits_ends_it_at_once(script: Callable[[str], list[st
     assert parent.wait(30) == 4
 
 
+def test_a_child_does_not_outlive_a_supervisor_that_is_killed(
+    script: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    """kill -9 of the supervisor: the child gets SIGTERM and ends in its own way."""
+    command = script(f"""
+        def end(*_):
+            open({str(tmp_path / "told")!r}, "w").close()
+            sys.exit(0)
+        signal.signal(signal.SIGTERM, end)
+        open({str(tmp_path / "ready")!r}, "w").close()
+        time.sleep(60)
+        """)
+    parent = supervising(command, 0.01)
+    eventually((tmp_path / "ready").exists, message="the child runs")
+    parent.kill()
+    parent.wait(30)
+    eventually((tmp_path / "told").exists, message="the child is told")
+    assert lives(tmp_path) == 1
+
+
 def supervising(command: list[str], pause: float) -> subprocess.Popen[bytes]:
     """A supervisor in a process of its own, as signals are a process's."""
     code = "import sys; from workers.process.supervision import Supervisor; "
