@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Most of a test's time on real servers is waiting: more processes than cores.
+PROCESSES ?= 4
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -39,11 +41,11 @@ lint: $(STAMP) ## Format, lint, types, import rules
 
 check: lint ## The fast tests: lint, then unit and contract tests
 	@echo "==> unit and contract tests"
-	@$(BIN)/python -m pytest tests/unit tests/contract -m "not real" -q
+	@$(BIN)/python -m pytest tests/unit tests/contract -m "not real" -q -n 2
 
 test: lint ## All tests, the real servers included
 	@echo "==> all tests, on real Kafka, Schema Registry, Triton and Weaviate"
-	@$(BIN)/python -m pytest --durations=10 $(ARGS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) --durations=10 $(ARGS)
 
 audit: $(STAMP) ## Known vulnerabilities of the locked versions (asks the package index's advisories; needs the network)
 	@test -x $(VENV)/audit/bin/pip-audit || ($(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --disable-pip-version-check --quiet pip-audit)
