@@ -6,14 +6,17 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+LEAST_SECONDS: Final = 60.0
+"""No limit is shorter: it is reached only where something is wrong, and a busy machine is not."""
 _pause = threading.Event()
 
 
 def eventually(predicate: Callable[[], T], timeout: float = 30.0, message: str = "") -> T:
-    """The predicate's first truthy answer within ``timeout`` seconds; AssertionError with its last answer otherwise."""
+    """The predicate's first truthy answer within ``timeout`` seconds, 60 or more; else AssertionError with its last."""
+    timeout = max(timeout, LEAST_SECONDS)
     deadline = time.monotonic() + timeout
     while not (answer := predicate()):
         if time.monotonic() > deadline:
@@ -24,6 +27,7 @@ def eventually(predicate: Callable[[], T], timeout: float = 30.0, message: str =
 
 async def eventually_async(predicate: Callable[[], Awaitable[T]], timeout: float = 30.0, message: str = "") -> T:
     """The same for a coroutine function."""
+    timeout = max(timeout, LEAST_SECONDS)
     deadline = time.monotonic() + timeout
     while not (answer := await predicate()):
         if time.monotonic() > deadline:

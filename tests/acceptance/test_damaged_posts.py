@@ -61,7 +61,7 @@ def publish(settings: Settings, wire: Wire, pictures: dict[str, bytes]) -> None:
                 "media": [{"url": path.as_uri(), "kind": "image"}],
             }
         )
-        producer.send(wire.record("posts", event, id=f"test-{post_id}", time=datetime.now(UTC))).result(20)
+        producer.send(wire.record("posts", event, id=f"test-{post_id}", time=datetime.now(UTC))).result(60)
 
 
 @pytest.mark.timeout(300)

@@ -84,7 +84,7 @@ class RealWorld:
         self._admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap})
         made = self._admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in (self.one, self.two)])
         for future in made.values():
-            future.result(20)
+            future.result(60)
         self._producer = KafkaProducer(self.settings)
         self.producer: Producer = self._producer
 
@@ -102,7 +102,7 @@ class RealWorld:
     def close(self) -> None:
         self._producer.close()
         for future in self._admin.delete_topics([self.one, self.two]).values():
-            future.result(20)
+            future.result(60)
 
 
 @pytest.fixture(params=["in memory", *(pytest.param(name, marks=pytest.mark.real) for name in COMBINATIONS)])
@@ -153,7 +153,7 @@ class Member:
             done.set()
 
         self._jobs.append(run)
-        assert done.wait(20)
+        assert done.wait(60)
 
     def values(self) -> set[bytes | None]:
         """What was read so far."""
@@ -162,7 +162,7 @@ class Member:
     def leave(self) -> None:
         """Close the consumer, as the loop does at its end."""
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     def _run(self) -> None:
@@ -228,14 +228,14 @@ def test_two_processes_of_one_name_do_not_fight(stack: Settings, combination: st
 def write(world: World, topic: str, partition: int, *values: bytes) -> None:
     """Write values to a partition, acknowledged one after the other."""
     for value in values:
-        world.producer.send(OutRecord(topic, b"key", value, (), partition)).result(20)
+        world.producer.send(OutRecord(topic, b"key", value, (), partition)).result(60)
 
 
 def test_a_record_arrives_as_it_was_written(world: World, join: Callable[..., Member]) -> None:
     """Key, value, headers (repeated ones too) and position come through; the topic has an id and the record a time."""
     headers = (("a", b"1"), ("a", b"2"), ("empty", b""))
-    world.producer.send(OutRecord(world.one, b"\xff\x00", b"value", headers, 3)).result(20)
-    world.producer.send(OutRecord(world.one, b"key", None, (), 3)).result(20)
+    world.producer.send(OutRecord(world.one, b"\xff\x00", b"value", headers, 3)).result(60)
+    world.producer.send(OutRecord(world.one, b"key", None, (), 3)).result(60)
     member = join()
     eventually(lambda: len(member.read) == 2, 20)
     first, tombstone = member.read
@@ -262,7 +262,7 @@ def test_a_key_goes_to_the_partition_of_its_murmur2(world: World, join: Callable
     """The producer's partitioner is Java's, and so is ``partition_of``."""
     keys = [f"creator-{number}".encode() for number in range(40)]
     for future in [world.producer.send(OutRecord(world.one, key, b"", ())) for key in keys]:
-        future.result(20)
+        future.result(60)
     member = join()
     eventually(lambda: len(member.read) == 40, 20)
     where = {record.key: record.position.partition for record in member.read}
@@ -398,7 +398,7 @@ def test_a_member_comes_and_goes_under_load_and_nothing_is_lost(world: World, jo
             for topic in (world.one, world.two)
         ]
         for future in futures:
-            future.result(20)
+            future.result(60)
         sent.update(values)
 
     def commit_what_was_read(member: Member) -> None:
@@ -456,9 +456,9 @@ def test_partitions_and_lags_are_known(world: World, join: Callable[..., Member]
 
 
 def test_the_silence_of_the_group_is_short_while_it_answers(world: World, join: Callable[..., Member]) -> None:
-    """Heartbeats go ten times in a session: the group was heard within half of it, again and again."""
+    """Heartbeats go ten times in a session: the group is heard within half of it, again and again."""
     member = join()
     eventually(lambda: member.mine, 20)
     for _ in range(10):
         write(world, world.one, 0, b"meanwhile")
-        assert 0 <= member.consumer.silence() < 3.0
+        assert eventually(lambda: 0 <= member.consumer.silence() < 3.0)

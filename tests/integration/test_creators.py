@@ -84,7 +84,7 @@ class Worker:
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         """SIGTERM; its exit code."""
@@ -124,7 +124,7 @@ class World:
         sent = [self._producer.send(record) for record in records]
         self._producer.flush(30)
         for future in sent:
-            future.result(1)
+            future.result(60)
 
     def name(self, topic: str) -> str:
         return topic_name(self.settings.namespace, topic)
@@ -132,7 +132,7 @@ class World:
     def ends(self, topic: str) -> list[int]:
         """The end of each partition."""
         asked = {TopicPartition(self.name(topic), partition): OffsetSpec.latest() for partition in range(4)}
-        return [future.result(30).offset for future in self._admin.list_offsets(asked).values()]
+        return [future.result(60).offset for future in self._admin.list_offsets(asked).values()]
 
     def has_leaders(self) -> bool:
         """Whether the fresh topics can be asked."""
@@ -243,7 +243,7 @@ def world(stack: Settings, tmp_path: Path) -> Iterator[World]:
     admin = AdminClient({"bootstrap.servers": str(settings.kafka_bootstrap)})
     topics = [name for name in admin.list_topics(timeout=30).topics if name.startswith(f"{settings.namespace}.")]
     for future in admin.delete_topics(topics).values():
-        future.result(30)
+        future.result(60)
 
 
 @pytest.fixture

@@ -61,10 +61,10 @@ def test_each_damage_is_named_with_what_to_do(settings: Settings) -> None:
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
     gone, other = (topic_name(settings.namespace, name) for name in ("brands", "posts.backfill"))
     for future in admin.delete_topics([gone, other]).values():
-        future.result(30)
+        future.result(60)
     eventually(lambda: not {gone, other} & admin.list_topics(timeout=10).topics.keys(), 30)
     for future in admin.create_topics([NewTopic(other, 3, 1)]).values():
-        future.result(30)
+        future.result(60)
     alias = alias_name(settings.namespace, "Facet")
     httpx.delete(f"{settings.weaviate_url}/v1/aliases/{alias}", timeout=30).raise_for_status()
     code, findings = doctor(settings)

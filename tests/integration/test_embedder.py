@@ -68,7 +68,7 @@ class World:
 
     def send(self, record: OutRecord) -> None:
         """Any bytes."""
-        self.producer.send(record).result(20)
+        self.producer.send(record).result(60)
 
     async def records(self, topic: str, count: int) -> list[InRecord]:
         """The first ``count`` records of a topic, waited for, and whatever came by then."""

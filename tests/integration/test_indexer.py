@@ -69,7 +69,7 @@ async def publish(settings: Settings) -> AsyncIterator[Callable[[CreatorUpdated 
             record = wire.tombstone("creators", event)
         else:
             record = wire.record("creators", event, id=str(event.revision), time=datetime.now(UTC))
-        producer.send(record).result(20)
+        producer.send(record).result(60)
 
     yield send
     producer.close()

@@ -60,7 +60,7 @@ def start(settings: Settings) -> Iterator[Start]:
         yield make
         for process in started:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 def publish(settings: Settings, *posts: str) -> None:
@@ -69,7 +69,7 @@ def publish(settings: Settings, *posts: str) -> None:
     for post in posts:
         event = PostRetracted(post_id=post, creator_id="mira", revision=1, model_version="m")
         record = wire.record("embeddings", event, id=post, time=datetime(2026, 1, 1, tzinfo=UTC))
-        producer.send(record).result(20)
+        producer.send(record).result(60)
     producer.close()
 
 

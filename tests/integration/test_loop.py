@@ -70,14 +70,14 @@ class Worker:
         """Send a signal."""
         self.process.send_signal(number)
 
-    def ended(self, timeout: float = 30) -> int:
+    def ended(self, timeout: float = 60) -> int:
         """Its exit code."""
         return self.process.wait(timeout)
 
     def close(self) -> None:
         """End it, whatever state it is in."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         self._log.close()
 
 
@@ -99,20 +99,20 @@ class Posts:
             self.published.append(event.post_id)
             futures.append(self._producer.send(self._wire.record("posts", event, id=event.post_id, time=WHEN)))
         for future in futures:
-            future.result(20)
+            future.result(60)
 
     def name(self, *names: str, creator: str = "c1") -> None:
         """Publish removals of posts called so, of one creator: see ``Echo`` for what becomes of them."""
         for name in names:
             self.published.append(name)
             event = PostRemoved(post_id=name, creator_id=creator, revision=1)
-            self._producer.send(self._wire.record("posts", event, id=name, time=WHEN)).result(20)
+            self._producer.send(self._wire.record("posts", event, id=name, time=WHEN)).result(60)
 
     def send(self, key: bytes, value: bytes, partition: int | None = None) -> None:
         """Write a raw record to ``posts``."""
         headers = (("ce_type", PostRemoved.type_name().encode()),)
         topic = topic_name(self.settings.namespace, "posts")
-        self._producer.send(OutRecord(topic, key, value, headers, partition)).result(20)
+        self._producer.send(OutRecord(topic, key, value, headers, partition)).result(60)
 
     def stored(self) -> Counter[str]:
         """How often each post was stored."""
@@ -149,7 +149,7 @@ class Posts:
         entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
         for future in self._admin.incremental_alter_configs([resource]).values():
-            future.result(20)
+            future.result(60)
 
     def uncommitted(self) -> int:
         """Records of ``posts`` behind the group's offsets."""
@@ -160,7 +160,7 @@ class Posts:
         done = sum(offset for offset, _ in committed_offsets(self.settings, group, places).values())
         ends = self._admin.list_offsets({TopicPartition(posts, n): OffsetSpec.latest() for n in range(count)})
         try:
-            return int(sum(end.result(20).offset for end in ends.values()) - done)
+            return int(sum(end.result(60).offset for end in ends.values()) - done)
         except KafkaException as error:
             # A topic made a moment ago may have no leader yet.
             if error.args[0].retriable():

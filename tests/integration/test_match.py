@@ -172,7 +172,7 @@ def publish(settings: Settings, wire: Wire, topic: str, *events: Event) -> None:
     """Put events on Kafka, acknowledged."""
     producer = KafkaProducer(settings)
     for number, event in enumerate(events):
-        producer.send(wire.record(topic, event, id=str(number), time=NOW)).result(30)
+        producer.send(wire.record(topic, event, id=str(number), time=NOW)).result(60)
     producer.close()
 
 
@@ -334,7 +334,7 @@ async def test_a_bad_brief_on_kafka_is_set_aside_and_the_next_one_counts(
     bad = OutRecord(good.topic, b"oat", b"{broken", good.headers)
     producer = KafkaProducer(settings)
     for record in (bad, good):
-        producer.send(record).result(30)
+        producer.send(record).result(60)
     producer.close()
 
     async def known() -> bool:

@@ -134,7 +134,7 @@ def test_a_line_that_the_broker_finds_too_large_is_not_counted_as_delivered(sett
     topic.add_incremental_config(ConfigEntry("max.message.bytes", "50000", incremental_operation=AlterConfigOpType.SET))
     admin = AdminClient({"bootstrap.servers": str(settings.kafka_bootstrap)})
     for done in admin.incremental_alter_configs([topic]).values():
-        done.result(20)
+        done.result(60)
     # Each on a partition of its own: a broker refuses a whole batch, and batches are of one partition.
     alone = {partition_of(f"c{number}".encode(), 4): f"c{number}" for number in range(50)}
     lines = [post(n, creator_id=alone[n], media=media_of(5) if n == 2 else []) for n in (1, 2, 3)]

@@ -141,7 +141,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     yield start
     for process in started:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def world(settings: Settings, tmp_path: Path, **overrides: object) -> Settings:
@@ -157,7 +157,7 @@ def send(settings: Settings, topic: str, events: list[PostRemoved] | list[PostEm
     wire = Wire(JsonCodec(), "tests", settings.namespace)
     producer = KafkaProducer(settings)
     for future in [producer.send(wire.record(topic, each, id=each.post_id, time=WHEN)) for each in events]:
-        future.result(30)
+        future.result(60)
     producer.close()
 
 
@@ -175,7 +175,7 @@ def test_scram_lets_in_too(secured: Secured, tmp_path: Path) -> None:
     ):
         made = UserScramCredentialUpsertion("scrammed", ScramCredentialInfo(mechanism, 4096), SCRAM.encode())
         for future in admin.alter_user_scram_credentials([made]).values():
-            future.result(30)
+            future.result(60)
         given = load_settings(
             kafka_bootstrap=secured.by_password.kafka_bootstrap,
             kafka_security="SASL_SSL",

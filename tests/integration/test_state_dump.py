@@ -74,7 +74,7 @@ def filled(settings: Settings) -> Settings:
         letter,
     ]
     for future in [producer.send(record) for record in records]:
-        future.result(30)
+        future.result(60)
     producer.close()
     return settings
 

@@ -6,18 +6,18 @@ Exit codes: 0 done, 1 a letter is unknown, refused or failed, 2 usage or setting
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import orjson
 import typer
 
-from workers.config import load_settings
+from workers.config import Settings, load_settings
 from workers.core.clock import SystemClock
 from workers.dead_letters.box import Known
 from workers.dead_letters.choosing import Choice, moment
-from workers.dead_letters.main import dead_letters
 from workers.dead_letters.pace import Pace
 from workers.dead_letters.progress import Bar
 from workers.dead_letters.replaying import Rules
@@ -32,6 +32,7 @@ from workers.dead_letters.showing import (
 )
 from workers.dead_letters.worker import DeadLetters, Outcome
 from workers.domain.reasons import Reason
+from workers.wire.cloudevents import Wire
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 BYTES: Final = 512
@@ -63,7 +64,7 @@ def list_command(
 ) -> None:
     """List dead letters, each event once by its newest copy."""
     choice = _choice(None, worker, reason, since, until, key)
-    with Bar() as bar, dead_letters(load_settings(), bar.told) as (letters, _):
+    with _letters(load_settings()) as (letters, _):
         everything = _checked(letters, choice).choose(choice, resolved=True)
         unreadable = letters.unreadable
     found = [known for known in everything if all_ or known.state == "dead"]
@@ -87,7 +88,7 @@ def show_command(
     json_: AsJson = False,
 ) -> None:
     """Show a dead letter: headers, the event or its bytes, and what to do about it."""
-    with Bar() as bar, dead_letters(load_settings(), bar.told) as (letters, wire):
+    with _letters(load_settings()) as (letters, wire):
         found = letters.choose(Choice(ids=frozenset({dead_id})))
         pages = [(known, page_json(known, letters.record(known), wire, most)) for known in found]
     if not pages:
@@ -117,7 +118,7 @@ def replay_command(
     """Put dead letters back where the events first lay, as they were. Exit 1 if any was refused or failed."""
     choice = _chosen(_choice(ids, worker, reason, since, until, key), everything)
     settings = load_settings()
-    with Bar() as bar, dead_letters(settings, bar.told) as (letters, _):
+    with _letters(settings) as (letters, _):
         chosen = _checked(letters, choice).choose(choice)
         rules = Rules(letters.topics, settings.dead_replays, force)
         pace = Pace(rate, SystemClock(), threading.Event().wait)
@@ -143,10 +144,19 @@ def drop_command(
     choice = _chosen(_choice(ids, worker, reason, since, until, key), everything)
     if not why.strip():
         raise _fail("--why: say why these are given up", USAGE)
-    with Bar() as bar, dead_letters(load_settings(), bar.told) as (letters, _):
+    with _letters(load_settings()) as (letters, _):
         chosen = _checked(letters, choice).choose(choice)
         outcomes = letters.drop(chosen[:most], why, dry_run)
     _end(choice, chosen, outcomes, json_)
+
+
+@contextmanager
+def _letters(settings: Settings) -> Iterator[tuple[DeadLetters, Wire]]:
+    """The tool, which shows how far it has read. Kafka's client is loaded here: `--help` does without."""
+    from workers.dead_letters.main import dead_letters
+
+    with Bar() as bar, dead_letters(settings, bar.told) as opened:
+        yield opened
 
 
 def _choice(

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from workers.config import Settings, SettingsError, load_settings
-from workers.doctor import configuration, fleet, kafka, machine, servers
+from workers.doctor import configuration, machine
 from workers.doctor.checks import Check, run_checks
 from workers.doctor.findings import Finding, exit_code
 
@@ -46,6 +46,9 @@ def examine() -> Sequence[Finding]:
 
 def checks_of(settings: Settings) -> dict[str, Check]:
     """Every check by name."""
+    # Each client library takes its time: only whom the servers are asked by loads them.
+    from workers.doctor import fleet, kafka, servers
+
     return {
         "machine": lambda: machine.judge(machine.look(settings), settings),
         "settings": partial(configuration.judge, settings),

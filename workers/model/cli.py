@@ -19,7 +19,6 @@ from rich.table import Table
 
 from workers.adapters.media_decode import decode, to_pixels
 from workers.adapters.security import trusting
-from workers.adapters.triton import EncoderRefused, EncoderUnavailable, TritonEncoder
 from workers.config import Settings, load_settings
 from workers.domain.media import InvalidMedia
 from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
@@ -84,6 +83,8 @@ def check_command(
     json_: AsJson = False,
 ) -> None:
     """Hold the served model against its card and, with --pretrained or --checkpoint, against open_clip itself."""
+    from workers.adapters.triton import EncoderRefused, EncoderUnavailable
+
     settings = load_settings()
     card = _card(settings)
     changed = changed_files(card, settings.model_repository)
@@ -110,6 +111,8 @@ async def _served(
     pretrained: str | None,
     checkpoint: Path | None,
 ) -> list[Row]:
+    from workers.adapters.triton import EncoderUnavailable, TritonEncoder
+
     if not settings.triton_url:
         raise EncoderUnavailable("no address is set; start one with `streamscout up`")
     size = card.image.size

@@ -18,7 +18,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColum
 
 from workers.config import load_settings
 from workers.domain.parse import PUBLISHABLE
-from workers.publisher.main import publish_stream
 from workers.publisher.worker import PublishReport
 
 _FAILED, _USAGE, _UNREACHABLE = 1, 2, 3
@@ -35,6 +34,9 @@ def publish(
     """Validate the lines of a file and publish the good ones. Exit 1 if any was bad."""
     if topic not in PUBLISHABLE:
         raise _usage(f"{topic!r} is not a topic to publish to; there are: {', '.join(PUBLISHABLE)}")
+    # Kafka's client is loaded here: `--help` does without.
+    from workers.publisher.main import publish_stream
+
     settings = load_settings()
     with ExitStack() as stack:
         try:
