@@ -1,4 +1,4 @@
-"""Facts about a creator, one table row each: posts, the profile, and whether the creator is erased.
+"""Facts about a creator, one table row each: posts, the profile, and the creator's standing (``wire.standing``).
 
 A row is a fact with a revision; of two rows of the same thing the newer stays, whichever came first, so that the set of
 rows is a function of the set of events. Everything else about a creator is computed from these rows.
@@ -26,7 +26,6 @@ STANDING = b"s"
 
 _FORMAT = 1
 _POST = struct.Struct("<BBQq8s")
-_STANDING = struct.Struct("<BBq")
 _REMOVED, _VECTOR = 1, 2
 _STORED = np.dtype("<f2")
 
@@ -98,29 +97,7 @@ class ProfileRow:
         return cls(body["revision"], bytes.fromhex(body["tie"]), profile, bio)
 
 
-@dataclass(frozen=True, slots=True)
-class StandingRow:
-    """Whether the creator is erased, and by a request of when (Unix milliseconds). At one moment an erasure wins."""
-
-    at_ms: int
-    erased: bool
-
-    def rank(self) -> tuple[int, bool]:
-        return (self.at_ms, self.erased)
-
-    def encode(self) -> bytes:
-        return _STANDING.pack(_FORMAT, self.erased, self.at_ms)
-
-    @classmethod
-    def decode(cls, data: bytes) -> StandingRow:
-        """Raises ValueError for bytes that no ``encode`` made."""
-        if len(data) != _STANDING.size or data[0] != _FORMAT:
-            raise ValueError(f"not a standing's row: {data[:32].hex()}")
-        _, erased, at_ms = _STANDING.unpack(data)
-        return cls(at_ms, bool(erased))
-
-
-RowT = TypeVar("RowT", PostRow, ProfileRow, StandingRow)
+RowT = TypeVar("RowT", PostRow, ProfileRow)
 
 
 def newer(old: RowT | None, new: RowT) -> RowT:

@@ -12,7 +12,6 @@ from workers.creators.fold import Fold, fold_rows, read_rows, with_new_post, wit
 from workers.creators.rows import (
     PostRow,
     ProfileRow,
-    StandingRow,
     creator_prefix,
     newer,
     post_key,
@@ -32,7 +31,9 @@ from workers.domain.events import (
     ProfileEmbedded,
 )
 from workers.domain.reasons import Reason
-from workers.wire.records import Dead, Item, OutRecord
+from workers.metrics import ERASED_EVENTS
+from workers.wire.records import Dead, InRecord, Item, OutRecord
+from workers.wire.standing import Standing, standing_after
 
 ACCEPTED: tuple[type[Event], ...] = (PostEmbedded, PostRetracted, ProfileEmbedded, CreatorErased, CreatorReinstated)
 
@@ -80,18 +81,20 @@ class Creators:
     def handle(self, item: Item[Event], table: Table) -> list[OutRecord] | Dead:
         """The creator as it is with this event, published; its row is written whether it is news or not (law 8).
 
-        Events of an erased creator change nothing and lead to nothing, until the creator is reinstated.
+        Events of an erased creator change nothing and lead to nothing, until the creator is reinstated; nor does ever
+        what was overtaken by then. They are no dead letters either: those would keep what is to be forgotten.
         """
         event = item.event
         if isinstance(event, CreatorErased | CreatorReinstated):
-            return self._stand(event, table)
+            return self._stand(item, event, table)
         if not isinstance(event, PostEmbedded | PostRetracted | ProfileEmbedded):
             return Dead(Reason.UNEXPECTED_TYPE, f"creators does not read {type(event).__name__}")
+        if _shut_out(event.creator_id, item.record, table):
+            ERASED_EVENTS.labels("creators").inc()
+            return []
         if event.model_version != self._settings.model_version:
             ours = self._settings.model_version
             return Dead(Reason.WRONG_MODEL_VERSION, f"vectors of {event.model_version}; this process handles {ours}")
-        if self._erased(event.creator_id, table):
-            return []
         try:
             row = self._row(event)
         except ValueError as error:
@@ -101,8 +104,11 @@ class Creators:
         else:
             assert not isinstance(event, ProfileEmbedded)
             fold = self._with_post(event.creator_id, event.post_id, row, table)
+        return [self._said(item, fold)]
+
+    def _said(self, item: Item[Event], fold: Fold) -> OutRecord:
         update = creator_updated(fold, self._settings)
-        return [self._emitter.updated(item, update, update_id(fold, self._settings.model_version))]
+        return self._emitter.updated(item, update, update_id(fold, self._settings.model_version))
 
     def _row(self, event: PostEmbedded | PostRetracted | ProfileEmbedded) -> PostRow | ProfileRow:
         """The fact that the event states. Raises ValueError for a vector of no use."""
@@ -131,24 +137,28 @@ class Creators:
         table.put(key, stays.encode())
         return fold if stays is old else self._cache(with_profile(fold, stays))
 
-    def _stand(self, event: CreatorErased | CreatorReinstated, table: Table) -> list[OutRecord]:
-        """Erase: every row but one goes, and the creator's last event. Reinstate: what comes from here on counts."""
-        creator_id = event.creator_id
-        said = StandingRow(round(event.requested_at.timestamp() * 1000), isinstance(event, CreatorErased))
-        stored = table.get(standing_key(creator_id))
-        stays = newer(None if stored is None else StandingRow.decode(stored), said)
-        table.put(standing_key(creator_id), stays.encode())
-        if not stays.erased:
-            return []
-        for key, _ in list(table.scan(creator_prefix(creator_id))):
-            if key != standing_key(creator_id):
-                table.delete(key)
-        self._drop(creator_id)
-        return [self._emitter.erased(creator_id)]
+    def _stand(self, item: Item[Event], event: CreatorErased | CreatorReinstated, table: Table) -> list[OutRecord]:
+        """Erase: every row but one goes, and the creator's last event. Reinstate: what comes from here on counts.
 
-    def _erased(self, creator_id: str, table: Table) -> bool:
-        stored = table.get(standing_key(creator_id))
-        return stored is not None and StandingRow.decode(stored).erased
+        The tombstone of an erasure that changes nothing any more may have been lost by a crash: it is said again, and
+        the creator with the rows there are.
+        """
+        creator_id, key = event.creator_id, standing_key(event.creator_id)
+        before = _standing(creator_id, table)
+        after = standing_after(before, event, item.record)
+        table.put(key, after.encode())
+        if isinstance(event, CreatorReinstated):
+            return []
+        if after is not before:
+            for row, _ in list(table.scan(creator_prefix(creator_id))):
+                if row != key:
+                    table.delete(row)
+            self._drop(creator_id)
+        records = [self._emitter.erased(creator_id)]
+        if not after.erased:
+            fold = self._fold(creator_id, table)
+            records += [self._said(item, fold)] if fold.known or fold.profile else []
+        return records
 
     # The cache.
 
@@ -175,3 +185,14 @@ class Creators:
         fold = self._folds.pop(creator_id, None)
         if fold is not None:
             self._held -= fold.folded + 1
+
+
+def _standing(creator_id: str, table: Table) -> Standing | None:
+    stored = table.get(standing_key(creator_id))
+    return None if stored is None else Standing.decode(stored)
+
+
+def _shut_out(creator_id: str, record: InRecord, table: Table) -> bool:
+    """Whether the creator is erased, or was after this record."""
+    standing = _standing(creator_id, table)
+    return standing is not None and standing.shuts_out(record)

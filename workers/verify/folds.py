@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 
 from workers.creators.facets import FoldSettings
 from workers.creators.fold import fold_rows, read_rows
-from workers.creators.rows import StandingRow, standing_key
+from workers.creators.rows import standing_key
 from workers.creators.updates import creator_updated
 from workers.domain.events import CreatorUpdated, FeedbackSignalled
 from workers.domain.vectors import from_bytes
 from workers.outcomes.attribution import Decay, fold
 from workers.outcomes.facts import decode_fact
 from workers.verify.differences import TOLERANCE, Difference, What, farthest
+from workers.wire.standing import Standing
 
 Row = tuple[bytes, bytes]
 _VECTORS = {"recency_mean", "bio"}
@@ -21,7 +22,7 @@ _VECTORS = {"recency_mean", "bio"}
 def is_erased(standing: bytes | None) -> bool:
     """Whether a creator's standing row says that the creator is erased; one that cannot be read does not."""
     try:
-        return standing is not None and StandingRow.decode(standing).erased
+        return standing is not None and Standing.decode(standing).erased
     except ValueError:
         return False
 

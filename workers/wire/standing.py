@@ -1,14 +1,15 @@
 """A creator's standing in the order of its events: erased or not, and which events an erasure has overtaken.
 
-An erasure overtakes whatever lies before it. A worker that crashes reads again what it has read, and events travel in
-copies (rekeyed, retried, replayed dead letters): so the place of the last erasure is kept, and what lies before it
-stays out for ever, also once the creator is reinstated. In the erasure's own topic the offset decides, in any other
-the time at which Kafka took the event.
+An erasure overtakes whatever lies before it, and what comes until the reinstatement is dropped. A worker that crashes
+reads again what it has read, and events travel in copies (rekeyed, retried, replayed dead letters): so the place is
+kept before which events stay out for ever. In the erasure's own partition that is the place of the reinstatement which
+ended it: by its offset. Anywhere else it is the erasure's: by the time at which Kafka took the event, and what came
+between may have been read before or after.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -24,7 +25,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where an erasure lies: in the incarnation ``topic_id`` of a topic, taken by Kafka at ``time_ms``."""
+    """Before what events stay out: an ``offset`` in the incarnation ``topic_id`` of a topic; elsewhere ``time_ms``."""
 
     topic_id: str
     partition: int
@@ -49,14 +50,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What was last said of a creator, at ``at_ms`` (Unix), and the place of the last erasure, if there was one."""
+    """What was last said of a creator, at ``at_ms`` (Unix), and what the last erasure shuts out, if there was one."""
 
     at_ms: int
     erased: bool
     mark: Mark | None = None
 
     def shuts_out(self, record: InRecord) -> bool:
-        """Whether an event of the creator is to be dropped: it is erased, or the event lies before its erasure."""
+        """Whether an event of the creator is to be dropped: it is erased, or the event was before it was reinstated."""
         return self.erased or (self.mark is not None and self.mark.is_past(record))
 
     def encode(self) -> bytes:
@@ -68,10 +69,13 @@ class Standing:
     def decode(cls, data: bytes | str) -> Standing:
         """Raises ValueError for bytes that no ``encode`` made."""
         row = orjson.loads(data)
-        if not isinstance(row, list) or row[:1] != [_FORMAT]:
-            raise ValueError(f"not a standing's row: {data[:80]!r}")
-        _, at_ms, erased, mark = row
-        return cls(at_ms, erased, None if mark is None else Mark(*mark))
+        if isinstance(row, list) and row[:1] == [_FORMAT]:
+            match row[1:]:
+                case [int(at_ms), bool(erased), None]:
+                    return cls(at_ms, erased)
+                case [int(at_ms), bool(erased), [str(topic_id), int(partition), int(offset), int(time_ms)]]:
+                    return cls(at_ms, erased, Mark(topic_id, partition, offset, time_ms))
+        raise ValueError(f"not a standing's row: {data[:80]!r}")
 
 
 def standing_after(before: Standing | None, event: CreatorErased | CreatorReinstated, record: InRecord) -> Standing:
@@ -82,6 +86,9 @@ def standing_after(before: Standing | None, event: CreatorErased | CreatorReinst
     mark = before.mark if before is not None else None
     if erased:
         mark = _further(mark, Mark.of(record))
+    elif before is not None and before.erased and mark is not None:
+        # Not at a repeat: what came since the first reinstatement counts, also when it is read again.
+        mark = _ended(mark, Mark.of(record))
     return Standing(at_ms, erased, mark)
 
 
@@ -92,3 +99,10 @@ def _further(old: Mark | None, new: Mark) -> Mark:
     if (old.topic_id, old.partition) == (new.topic_id, new.partition):
         return max(old, new, key=lambda mark: mark.offset)
     return max(old, new, key=lambda mark: mark.time_ms)
+
+
+def _ended(erasure: Mark, reinstatement: Mark) -> Mark:
+    """What came between was dropped in its turn. Offsets of another partition say nothing of this one's."""
+    if (erasure.topic_id, erasure.partition) != (reinstatement.topic_id, reinstatement.partition):
+        return erasure
+    return replace(erasure, offset=max(erasure.offset, reinstatement.offset))

@@ -73,11 +73,12 @@ def test_late_events_of_an_erased_creator_change_nothing() -> None:
     assert {key.split(b"\x1f")[0] for key in partition.about("c1")} == {b"s"}
 
 
-def test_after_a_reinstatement_what_comes_counts_and_what_was_overtaken_does_not() -> None:
-    """Also when the worker reads everything again after a crash."""
+@pytest.mark.parametrize("late", [[], STORY], ids=["none late", "late ones too"])
+def test_after_a_reinstatement_what_comes_counts_and_what_was_overtaken_does_not(late: list[Event]) -> None:
+    """Also when the worker reads everything again after a crash; what came between was dropped, and is again."""
     partition = Partition()
     fresh = [served("m9"), booked("k9", match_id="m9"), outcome(Clicked, "new", campaign="k9")]
-    story = [*STORY, erased(), reinstated(), *fresh]
+    story = [*STORY, erased(), *late, reinstated(), *fresh]
     partition.give(*story)
     once = (dict(partition.table.rows), dict(partition.signals))
     assert partition.signals["b1", "c1"] is not None

@@ -25,7 +25,7 @@ from tests.unit.verify.damages import (
 )
 from tests.unit.verify.world import NOW, World, post, whole
 from workers.config import REPOSITORY
-from workers.creators.rows import StandingRow, post_key, profile_key, standing_key
+from workers.creators.rows import post_key, profile_key, standing_key
 from workers.domain.events import CreatorErased
 from workers.domain.events.posts import Media
 from workers.domain.ids import post_object_id
@@ -35,6 +35,7 @@ from workers.verify.repair import plan_for
 from workers.verify.spool import Spool
 from workers.verify.worker import compare
 from workers.wire.records import OutRecord
+from workers.wire.standing import Standing
 
 
 def seen(differences: Any) -> set[Seen]:
@@ -274,7 +275,7 @@ async def test_rubbish_in_a_topic_is_a_difference_and_no_crash(topic: str, key: 
 async def test_an_erasure_that_cannot_be_read_is_not_taken_for_one() -> None:
     """Else a damaged byte would delete a creator."""
     world = await whole()
-    standing = StandingRow(1, erased=True).encode()
+    standing = Standing(1, erased=True).encode()
     world.send(OutRecord("creators.changelog", standing_key("c0"), standing + b"\0"))
     report = await world.verify().run(repair=False)
     assert not [each for each in report.differences if each.what == "extra"]

@@ -41,11 +41,15 @@ def test_while_erased_every_event_is_shut_out() -> None:
     assert all(gone.shuts_out(each) for each in (record(4), record(9, time_ms=9000), record(9, "profiles", 9000)))
 
 
-def test_once_reinstated_what_lay_before_the_erasure_stays_out() -> None:
-    """By offset in the erasure's topic, whatever the producers' clocks say; by time elsewhere."""
+def test_once_reinstated_what_lay_before_stays_out() -> None:
+    """By offset up to the reinstatement in the erasure's partition, whatever producers' clocks say; by time elsewhere.
+
+    What lies between was dropped when it was read: a worker that reads it again after a crash must not keep it.
+    """
     standing = back()
     assert standing.shuts_out(record(4, time_ms=9999))
-    assert not standing.shuts_out(record(6, time_ms=1))
+    assert standing.shuts_out(record(6, time_ms=9999))
+    assert not standing.shuts_out(record(8, time_ms=1))
     assert standing.shuts_out(record(900, "profiles", time_ms=5000))
     assert not standing.shuts_out(record(0, "profiles", time_ms=5001))
 
@@ -62,11 +66,27 @@ def as_read(out: OutRecord, offset: int, time_ms: int) -> InRecord:
 
 def test_a_copy_counts_as_what_it_is_a_copy_of() -> None:
     """A dead letter that is replayed, or an event that went round, later than the reinstatement."""
-    for offset, out in ((4, True), (6, False)):
+    for offset, out in ((4, True), (6, True), (8, False)):
         letter = dead_letter(record(offset), Dead("media_gone", "x"), "embedder.dead", "embedder", 0, START)
         round_ = rekeyed(record(offset), "embedder.rekeyed", b"mira")
         assert back().shuts_out(as_read(letter, 90, 9000)) is out
         assert back().shuts_out(as_read(round_, 90, 9000)) is out
+
+
+def test_what_came_since_a_reinstatement_counts_though_the_reinstatement_is_said_again() -> None:
+    """As the same event, or by a later request: there is no erasure to end any more."""
+    for again in (reinstated(1), reinstated(2)):
+        standing = standing_after(back(), again, record(20, time_ms=20_000))
+        assert not standing.shuts_out(record(8, time_ms=8000))
+        assert standing.shuts_out(record(6, time_ms=6000))
+
+
+@pytest.mark.parametrize("place", [record(900, topic="embedder.rekeyed"), record(900, partition=2)])
+def test_a_reinstatement_from_elsewhere_leaves_the_place_of_the_erasure(place: InRecord) -> None:
+    """Its offset says nothing of the erasure's partition."""
+    standing = standing_after(standing_after(None, erased(0), record(5, time_ms=5000)), reinstated(1), place)
+    assert standing.shuts_out(record(4))
+    assert not standing.shuts_out(record(6, time_ms=6000))
 
 
 @pytest.mark.parametrize("event", [erased(0), reinstated(0)])
@@ -84,8 +104,16 @@ def test_at_one_moment_the_erasure_wins() -> None:
 
 
 def test_a_row_is_read_as_it_was_written() -> None:
-    """And what is none is refused."""
+    """With and without a mark."""
     for standing in (back(), Standing(7, True), standing_after(None, erased(0), record(3))):
         assert Standing.decode(standing.encode()) == standing
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["[2]", "[1]", "{}", "[2,5,true,null]", '[1,5,"no",null]', "[1,null,true,null]", "[1,5,true,[1]]", "[1,5,true,7]"],
+)
+def test_what_is_no_row_is_refused(row: str) -> None:
+    """Else a damaged byte would erase a creator, or end who reads it with another error."""
     with pytest.raises(ValueError, match="not a standing's row"):
-        Standing.decode(b"[2]")
+        Standing.decode(row)
