@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.fakes.tables import FakeTable
 from tests.unit.outcomes.test_outcomes import DECAY, START, STORY, booked, outcome, served
 from workers.domain.events import Clicked, CreatorErased, CreatorReinstated, Event, FeedbackSignalled
+from workers.outcomes.facts import parts_of
 from workers.outcomes.worker import Outcomes
 from workers.wire.records import InRecord, Item, OutRecord, Position
 
@@ -111,3 +113,37 @@ def test_a_tombstone_that_a_crash_lost_is_written_when_the_erasure_is_read_again
     partition.restart()
     partition.give(erased(), start=len(STORY))
     assert partition.signals == {("b1", "c1"): None}
+
+
+@pytest.mark.parametrize("creator", ["c1", "crème", 'a "quoted" one', "back\\slash", "a/b", "\u2028", "ѫ"])
+def test_an_id_that_json_writes_otherwise_is_found_in_every_row(creator: str) -> None:
+    """As a fact, a rival, one that a shortlist names, and one of those shown; a longer id of another is left alone."""
+    partition = Partition()
+    other = f"{creator}x"
+    partition.give(
+        served("m", (creator, other)),
+        booked("k", creator, match_id="m"),
+        booked("l", other, match_id="m"),
+        # Which of two claims stands is drawn by their hashes: of eight, some are the creator's and some the other's.
+        *(outcome(Clicked, f"twice-{n}", creator_id=each) for n in range(8) for each in (creator, other)),
+        outcome(Clicked, "once", campaign="l", creator_id=other),
+    )
+    others = {key for key in partition.table.rows if other in parts_of(key)}
+    partition.give(CreatorErased(creator_id=creator, requested_at=START), start=100)
+    for key, value in partition.table.rows.items():
+        if key[:1] in b"pnem":
+            assert creator not in parts_of(key)
+            assert creator not in strings_in(orjson.loads(value))
+    assert others
+    assert others <= set(partition.table.rows)
+
+
+def strings_in(value: object) -> set[str]:
+    """Every string that a row's value holds, also in JSON within it."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return {found for each in value for found in strings_in(each)}
+    if isinstance(value, str):
+        return {value} | (strings_in(orjson.loads(value)) if value.startswith("{") else set())
+    return set()
