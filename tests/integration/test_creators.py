@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.error import URLError
@@ -19,7 +20,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.topics import newest, read_topic
@@ -61,12 +62,12 @@ Embedding = PostEmbedded | PostRetracted | ProfileEmbedded
 class Worker:
     """A creators process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, run: str = RUN) -> None:
         self._notes = settings.data_dir / "workers"
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._log = (settings.data_dir / "creators.log").open("ab")
         environment = child_environment(settings)
-        command = [sys.executable, "-c", RUN]
+        command = [sys.executable, "-c", run]
         self.process = subprocess.Popen(command, env=environment, stdout=self._log, stderr=self._log)
 
     def ready(self) -> bool:
@@ -151,6 +152,13 @@ class World:
         """Whether everything published, forwarded events too, is committed."""
         return all(self.committed(topic) == self.ends(topic) for topic in ("embeddings", "creators.rekeyed"))
 
+    def take_commits_back(self) -> None:
+        """As if nothing had been committed; no member may be left in the group."""
+        group = self.name("creators")
+        ends = [TopicPartition(self.name("embeddings"), partition, 0) for partition in range(4)]
+        asked = [ConsumerGroupTopicPartitions(group, ends)]
+        eventually(lambda: _done(self._admin.alter_consumer_group_offsets(asked)[group]), 30, "the group is empty")
+
     def rows(self) -> dict[str, Rows]:
         """The set of rows of each creator, from what was published."""
         posts: dict[str, dict[str, PostRow]] = defaultdict(dict)
@@ -174,6 +182,15 @@ class World:
         assert newest(self.settings, "creators", [CreatorUpdated]) == expected
         kept = {record.key: record.value for record in read_topic(self.settings, "creators.changelog")}
         assert kept == {key: value for creator in rows for key, value in encoded(creator, rows[creator]).items()}
+
+
+def _done(future: Future[object]) -> bool:
+    """Whether Kafka did what was asked; not while a group still has members."""
+    try:
+        future.result(30)
+    except KafkaException:
+        return False
+    return True
 
 
 def encoded(creator: str, rows: Rows) -> dict[bytes, bytes]:
@@ -247,12 +264,12 @@ def world(stack: Settings, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def start(world: World) -> Iterator[Callable[[], Worker]]:
-    """Starts a worker, and ends all that were started."""
+def start(world: World) -> Iterator[Callable[..., Worker]]:
+    """Starts a worker, as ``run`` says where it is given, and ends all that were started."""
     workers: list[Worker] = []
 
-    def begin() -> Worker:
-        workers.append(Worker(world.settings))
+    def begin(run: str = RUN) -> Worker:
+        workers.append(Worker(world.settings, run))
         return workers[-1]
 
     yield begin

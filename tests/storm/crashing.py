@@ -73,15 +73,10 @@ def deletion(die: Die) -> None:
 
 
 def row(die: Die) -> None:
-    """A row is sent to the changelog and not on disk."""
-    from workers.adapters.tables.state import PartitionView
+    """A row is in the changelog and not on disk."""
+    from workers.adapters.tables.state import ChangelogTable
 
-    def put(self: Any, key: bytes, value: bytes) -> None:
-        self._table.send_changelog(self._partition, key, value)
-        die()
-        self._database.put(key, value)
-
-    PartitionView.put = put  # type: ignore[method-assign]
+    before(ChangelogTable, "_land", die)
 
 
 def rows(die: Die) -> None:

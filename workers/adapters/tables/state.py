@@ -1,7 +1,10 @@
 """Rows on disk and in Kafka: a Faust table that says when its changelog is acknowledged, and a view of one partition.
 
-A row is written to RocksDB and sent to the changelog; the futures of what was sent are collected (``taken``), so that
-an event is acknowledged only after them. The store is a cache of the changelog: it may be lost at any time.
+A row is sent to the changelog, and is on disk once that has it: until then it is ahead, in memory. So the disk never
+holds what the changelog lacks, and what a crash leaves is the changelog up to some record: were a deletion on disk
+alone, nobody would send it again, and the changelog would bring the row back. The futures of what was sent are
+collected (``taken``), so that an event is acknowledged only after them. The store is a cache of the changelog: it may
+be lost at any time.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from heapq import merge
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +39,9 @@ ROCKSDB_OPTIONS = {
 }
 
 
+Ahead = dict[bytes, tuple[FutureMessage, bytes | None]]
+
+
 class TableView(Protocol):
     """The rows of one partition: bytes to bytes. What is put is read back at once, and in the changelog soon."""
 
@@ -54,35 +62,64 @@ class ChangelogTable(faust.Table):  # type: ignore[misc]
     def __init__(self, app: faust.App, *, name: str, changelog: str) -> None:
         self._changelog_name = changelog
         self._sent: list[FutureMessage] = []
+        self._ahead: dict[int, Ahead] = {}
         raw: Any = bytes
         super().__init__(app, name=name, key_type=raw, value_type=raw, options=dict(ROCKSDB_OPTIONS))
 
     def _changelog_topic_name(self) -> str:
         return self._changelog_name
 
-    def send_changelog(self, *args: Any, **kwargs: Any) -> FutureMessage:
-        """Send a row, and keep the future until ``taken`` is asked for it."""
-        future = super().send_changelog(*args, **kwargs)
+    def change(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Send a row, None to delete it. It is ahead of the disk until it is acknowledged."""
+        future = self.send_changelog(partition, key, value, value_serializer="raw")
         self._sent.append(future)
-        return future
+        self.ahead(partition)[key] = (future, value)
+
+    def ahead(self, partition: int) -> Ahead:
+        """The newest change of each key that the changelog has not acknowledged, with its future."""
+        return self._ahead.setdefault(partition, {})
 
     def taken(self) -> list[FutureMessage]:
         """The futures of all rows sent since the last call."""
         sent, self._sent = self._sent, []
         return sent
 
-    def _on_changelog_sent(self, future: FutureMessage) -> None:
-        """Remember how much of the changelog the disk holds, but never past a record that is not ours.
+    async def landed(self) -> None:
+        """Wait until the changelog has acknowledged every change of before the call."""
+        for future in [future for ahead in self._ahead.values() for future, _ in ahead.values()]:
+            await future
 
-        Faust takes any acknowledged offset. Were another writer's record before it (a process that woke up after its
-        partition had moved), recovery would start behind that record and miss it for ever.
+    def _on_changelog_sent(self, future: FutureMessage) -> None:
+        """Put the row on disk, then remember how much of the changelog the disk holds.
+
+        But never past a record that is not ours: Faust takes any acknowledged offset. Were another writer's record
+        before it (a process that woke up after its partition had moved), recovery would start behind that record and
+        miss it for ever.
         """
         sent = future.result()
         if sent.topic_partition.partition not in self.data._dbs:
             return
+        try:
+            self._land(sent.topic_partition.partition, future)
+        except BaseException as error:
+            # Nobody waits for what a callback raises. The changelog has the row: the next process recovers it.
+            self.app._crash(error)
+            raise
         held = self.data.persisted_offset(sent.topic_partition)
         if sent.offset == (-1 if held is None else held) + 1:
             self.data.set_persisted_offset(sent.topic_partition, sent.offset)
+
+    def _land(self, partition: int, future: FutureMessage) -> None:
+        """In the order of the changelog, each change on disk; it is ahead no more unless a later one of its key is."""
+        key, value = future.message.key, future.message.value
+        database = self.database(partition)
+        if value is None:
+            database.delete(key)
+        else:
+            database.put(key, value)
+        ahead = self.ahead(partition)
+        if key in ahead and ahead[key][0] is future:
+            del ahead[key]
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
         """Put recovered rows on disk, if their partition is still ours.
@@ -100,10 +137,11 @@ class ChangelogTable(faust.Table):  # type: ignore[misc]
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
         for tp in revoked:
             if tp.topic == self._changelog_name:
+                self._ahead.pop(tp.partition, None)
                 shutil.rmtree(self.data.partition_path(tp.partition), ignore_errors=True)
 
     def view(self, partition: int) -> PartitionView:
-        """The rows of ``partition``, which must be assigned to this process."""
+        """The rows of ``partition``, which must be assigned to this process. Not to be kept over a rebalance."""
         return PartitionView(self, partition)
 
     def database(self, partition: int) -> Any:
@@ -112,31 +150,33 @@ class ChangelogTable(faust.Table):  # type: ignore[misc]
 
 
 class PartitionView:
-    """TableView on RocksDB. Names the partition itself, where Faust would look up the event being processed."""
+    """TableView on RocksDB and what is ahead of it. Names the partition itself, which Faust would look up."""
 
     def __init__(self, table: ChangelogTable, partition: int) -> None:
         self._table, self._partition = table, partition
-        self._database = table.database(partition)
+        self._database, self._ahead = table.database(partition), table.ahead(partition)
 
     def get(self, key: bytes) -> bytes | None:
+        if key in self._ahead:
+            return self._ahead[key][1]
         value: bytes | None = self._database.get(key)
         return value
 
     def put(self, key: bytes, value: bytes) -> None:
-        self._table.send_changelog(self._partition, key, value)
-        self._database.put(key, value)
+        self._table.change(self._partition, key, value)
 
     def delete(self, key: bytes) -> None:
-        self._table.send_changelog(self._partition, key, None, value_serializer="raw")
-        self._database.delete(key)
+        self._table.change(self._partition, key, None)
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        rows = self._database.iteritems()
+        ahead = {key: value for key, (_, value) in self._ahead.items() if key.startswith(prefix)}
+        newer = sorted((key, value) for key, value in ahead.items() if value is not None)
+        yield from merge(newer, (row for row in self._on_disk(prefix) if row[0] not in ahead))
+
+    def _on_disk(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        rows, fausts_own = self._database.iteritems(), self._table.data.offset_key
         rows.seek(prefix)
-        for key, value in rows:
-            if not key.startswith(prefix):
-                return
-            yield key, value
+        return (row for row in takewhile(lambda row: row[0].startswith(prefix), rows) if row[0] != fausts_own)
 
 
 class StateDirectory:

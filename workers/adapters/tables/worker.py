@@ -305,10 +305,14 @@ class KeyedWorker:
     # Rebalances, failures and what others see.
 
     async def _when_revoked(self) -> None:
-        """Outputs and rows of events in flight are written before a partition can have another owner."""
+        """Outputs and rows of events in flight are written before a partition can have another owner.
+
+        So are rows of an event that is not in flight: a handler can write some and then find a server unavailable.
+        """
         try:
             async with asyncio.timeout(self._settings.shutdown_seconds):
                 await self._idle.wait()
+                await self._table.landed()
         except TimeoutError as error:
             self._fail(error)
 
