@@ -6,6 +6,8 @@ import time
 from collections.abc import Collection
 from contextlib import closing
 
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
 from workers.adapters.registry import build_codec
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings
@@ -25,6 +27,16 @@ def read_topic(settings: Settings, topic: str, seconds: float = 30.0) -> list[In
                 records.append(record)
             assert time.monotonic() < deadline, f"{topic} could not be read to its end within {seconds:g} s"
     return sorted(records, key=lambda record: (record.position.partition, record.position.offset))
+
+
+def limit_messages(settings: Settings, size: int, *topics: str) -> None:
+    """The largest record, in bytes, that topics (named without namespace) take from now on."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+    names = [topic_name(settings.namespace, topic) for topic in topics]
+    resources = [ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry]) for name in names]
+    for future in admin.incremental_alter_configs(resources).values():
+        future.result(60)
 
 
 def newest(settings: Settings, topic: str, accepted: Collection[type[Event]] = EVENT_TYPES) -> dict[str, Event]:

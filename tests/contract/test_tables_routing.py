@@ -12,13 +12,14 @@ import pytest
 
 from tests.fakes.tables import FakeTable
 from workers.adapters.tables.app import Membership
+from workers.adapters.tables.limits import Limits
 from workers.adapters.tables.routing import Routing
 from workers.adapters.tables.state import TableView
 from workers.config import Settings
 from workers.domain.events import PostRetracted
 from workers.domain.partitioning import partition_of
 from workers.wire.cloudevents import JsonCodec, Wire
-from workers.wire.records import Dead, InRecord, Item, OutRecord, Position, Unavailable
+from workers.wire.records import Dead, InRecord, Item, OutputRefused, OutRecord, Position, TopicFacts, Unavailable
 
 WIRE = Wire(JsonCodec(), "tests", "ns")
 EVENT = PostRetracted(post_id="p", creator_id="mira", revision=1, model_version="m")
@@ -30,16 +31,17 @@ class Handler:
 
     def __init__(self, answer: list[OutRecord] | Dead | Exception) -> None:
         self.answer, self.seen = answer, list[Any]()
+        self.row, self.forgotten = b"value", 0
 
     def handle(self, item: Item[Any], table: TableView) -> list[OutRecord] | Dead:
         self.seen.append(item.event)
-        table.put(b"row", b"value")
+        table.put(b"row", self.row)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
     def forget(self) -> None:
-        """Nothing is kept."""
+        self.forgotten += 1
 
 
 def arrived(topic: str = "ns.embeddings", partition: int = HOME, key: bytes | None = b"mira") -> InRecord:
@@ -91,6 +93,42 @@ def test_what_is_no_event_and_what_the_handler_refuses_is_dead() -> None:
     reasons = [dict(record.headers)["streamscout.dead.reason"] for record in (malformed, refused)]
     assert reasons == [b"malformed_json", b"wrong_model_version"]
     assert malformed.value == b"{"
+
+
+@pytest.mark.parametrize("large", ["creators", "creators.changelog", "creators.rekeyed"])
+def test_what_kafka_never_takes_is_dead_before_it_is_sent(large: str) -> None:
+    """An output, a row, or the copy that goes round; and the handler keeps nothing that comes of it."""
+    limits = Limits({f"ns.{name}": TopicFacts("id", 4, 700) for name in ("creators", "creators.rekeyed")})
+    handler = Handler([OutRecord("ns.creators", b"mira", b"x" * (800 if large == "creators" else 8))])
+    handler.row = b"x" * (800 if large == "creators.changelog" else 8)
+    routing = Routing(Settings(namespace="ns"), "creators", (PostRetracted,), 4, handler, WIRE, limits=limits)
+    event = arrived()
+    if large == "creators.rekeyed":
+        event = replace(arrived(key=b"else"), headers=(*event.headers, ("trace", b"x" * 800)))
+    changelog = Limits({"ns.creators.changelog": TopicFacts("id", 4, 700)})
+    table = FakeTable()
+    (dead,) = routing.decide(event, changelog.rows(table, "ns.creators.changelog"))
+    headers = dict(dead.headers)
+    assert dead.topic == "ns.creators.dead"
+    assert headers["streamscout.dead.reason"] == b"output_refused"
+    assert headers["__connect.errors.exception.message"].startswith(f"ns.{large}: a record of ".encode())
+    assert handler.forgotten == 1
+    assert table.rows == ({b"row": handler.row} if large == "creators" else {})
+
+
+def test_limits_are_those_that_kafka_told_last_and_no_batch_is_larger() -> None:
+    """Of topics that nobody told of, the client's own limit counts."""
+    limits = Limits({"small": TopicFacts("id", 4, 1000), "large": TopicFacts("id", 4, 10**9)})
+    assert limits.batch == 1000
+    with pytest.raises(OutputRefused, match="small"):
+        limits.check(OutRecord("small", b"k", b"x" * 1000))
+    limits.learn({"small": TopicFacts("id", 4, 2000)})
+    limits.check(OutRecord("small", b"k", b"x" * 1000))
+    assert limits.batch == 2000
+    for name in ("large", "unknown"):
+        limits.check(OutRecord(name, b"k", b"x" * 2_000_000))
+        with pytest.raises(OutputRefused, match=name):
+            limits.check(OutRecord(name, b"k", b"x" * 2**21))
 
 
 def test_a_server_that_is_gone_is_no_verdict() -> None:

@@ -1,7 +1,8 @@
 """A worker process with the real Faust and the real Kafka whose handler counts: for tests of keyed workers alone.
 
 ``python -m tests.integration.echo_tables``. It calls itself creators: so its topics are there. ``poison…`` kills the
-process, ``dead…`` cannot be used; every other post is a row, and an output under its creator's key.
+process, ``dead…`` cannot be used; every other post is a row, and an output under its creator's key: of ``broad…`` a
+large row, of ``large…`` a large output.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from workers.domain.topics import topic_name
 from workers.wire.cloudevents import JsonCodec, Wire
 from workers.wire.records import Dead, Item, OutRecord
 
+LARGE = b"x" * 10_000
 NAMES = ("embeddings", "creators", "creators.rekeyed", "creators.dead", "creators.changelog")
 
 
@@ -34,8 +36,8 @@ class Echo:
             os.kill(os.getpid(), signal.SIGKILL)
         if post.startswith(b"dead"):
             return Dead("wrong_model_version", "as it is called")
-        table.put(post, b"seen")
-        return [OutRecord(self._output, item.record.key, post)]
+        table.put(post, LARGE if post.startswith(b"broad") else b"seen")
+        return [OutRecord(self._output, item.record.key, LARGE if post.startswith(b"large") else post)]
 
     def forget(self) -> None:
         """Nothing is kept."""

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.topics import read_topic
+from tests.topics import limit_messages, read_topic
 from tests.waiting import eventually
 from workers.adapters.kafka import KafkaProducer
 from workers.config import Settings, child_environment
@@ -110,6 +110,28 @@ def test_an_event_that_kills_a_keyed_worker_is_set_aside_and_no_innocent(setting
     assert b'"poison"' in (dead.value or b"")
     assert headers["streamscout.dead.reason"] == b"kills_the_process"
     assert headers["streamscout.dead.attempts"] == b"3"
+
+
+def test_rows_and_outputs_that_their_topics_never_take_are_dead_letters(settings: Settings, start: Start) -> None:
+    """The worker goes on, and takes them once the limit is raised while it runs."""
+    limit_messages(settings, 5000, "creators", "creators.changelog")
+    publish(settings, "p1", "large", "p2", "broad", "p3")
+    worker = start()
+    eventually(lambda: written(settings) == ["p1", "p2", "p3"], 60)
+    letters = read_topic(settings, "creators.dead")
+    assert [json.loads(letter.value or b"")["post_id"] for letter in letters] == ["large", "broad"]
+    headers = [dict(letter.headers) for letter in letters]
+    assert {one["streamscout.dead.reason"] for one in headers} == {b"output_refused"}
+    assert b"changelog" in headers[1]["__connect.errors.exception.message"]
+    limit_messages(settings, 2_097_152, "creators", "creators.changelog")
+    for more in range(1, 15):
+        publish(settings, "large")
+        eventually(lambda more=more: len(written(settings) + read_topic(settings, "creators.dead")) == 5 + more, 30)  # type: ignore[misc]
+        if len(written(settings)) > 3:
+            break
+    else:
+        pytest.fail("the raised limit was never seen")
+    assert worker.poll() is None
 
 
 def test_too_many_dead_letters_pause_a_keyed_worker_until_it_is_told(settings: Settings, start: Start) -> None:

@@ -17,10 +17,10 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from pydantic import SecretStr
 
-from tests.topics import read_topic
+from tests.topics import limit_messages, read_topic
 from tests.waiting import eventually
 from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import KafkaProducer
@@ -145,11 +145,7 @@ class Posts:
 
     def limit(self, topic: str, size: int) -> None:
         """The largest message that a topic takes."""
-        name = topic_name(self.settings.namespace, topic)
-        entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
-        for future in self._admin.incremental_alter_configs([resource]).values():
-            future.result(60)
+        limit_messages(self.settings, size, topic)
 
     def uncommitted(self) -> int:
         """Records of ``posts`` behind the group's offsets."""

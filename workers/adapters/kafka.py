@@ -16,11 +16,12 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from workers.adapters import security
 from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka_membership import KafkaFailed, check_session, fatal, membership
+from workers.adapters.kafka_producer import MAX_MESSAGE_BYTES
 from workers.adapters.kafka_producer import KafkaProducer as KafkaProducer
 from workers.config import Settings
 from workers.containment.quarantine import CLEAN
@@ -306,15 +307,31 @@ class KafkaConsumer:
 def topic_facts(settings: Settings, topics: Sequence[str]) -> dict[str, TopicFacts]:
     """Facts of topics by their full names. Raises KafkaUnavailable, naming a topic that is not there."""
     admin = AdminClient({**security.kafka(settings), "log_level": 3})
+    limits = {
+        resource.name: future
+        for resource, future in admin.describe_configs(
+            [ConfigResource(ResourceType.TOPIC, topic) for topic in topics], request_timeout=START_SECONDS
+        ).items()
+    }
     facts = {}
     for topic, future in admin.describe_topics(TopicCollection(list(topics)), request_timeout=START_SECONDS).items():
         try:
             found = future.result(START_SECONDS + 1)
+            facts[topic] = TopicFacts(str(found.topic_id), len(found.partitions), _limit(limits[topic]))
         except (KafkaException, TimeoutError) as error:
             reason = error.args[0].str() if isinstance(error, KafkaException) else "no answer"
             raise KafkaUnavailable(f"topic {topic}: {reason} (topics are made by `streamscout up`)") from error
-        facts[topic] = TopicFacts(str(found.topic_id), len(found.partitions))
     return facts
+
+
+def _limit(described: Future[Any]) -> int:
+    """A topic's max.message.bytes; ours where we may not ask."""
+    try:
+        return int(described.result(START_SECONDS + 1)["max.message.bytes"].value)
+    except KafkaException as error:
+        if error.args[0].code() not in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED):
+            raise
+        return MAX_MESSAGE_BYTES
 
 
 def _names(partitions: list[TopicPartition]) -> list[records.TopicPartition]:

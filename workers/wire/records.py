@@ -26,10 +26,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class TopicFacts:
-    """What Kafka knows of a topic: its id, which a re-created topic does not share, and its number of partitions."""
+    """What Kafka knows of a topic: its id, which a re-created topic does not share, partitions, and largest record."""
 
     id: str
     partitions: int
+    max_message_bytes: int = 2 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ async def test_another_id_ends_the_watch_and_a_broker_that_is_gone_does_not() ->
             raise Unavailable("gone")
         return answer
 
+    told: list[Mapping[str, TopicFacts]] = []
     with pytest.raises(CreatedAnew, match="created anew: outcomes"):
-        await watch_topics(FACTS, ask, seconds=0.0)
-    assert answers == []
+        await watch_topics(FACTS, ask, told.append, seconds=0.0)
+    assert (answers, told) == ([], [FACTS])

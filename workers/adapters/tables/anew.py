@@ -18,12 +18,17 @@ class CreatedAnew(Exception):
 async def watch_topics(
     facts: Mapping[str, TopicFacts],
     ask: Callable[[Sequence[str]], Mapping[str, TopicFacts]],
+    told: Callable[[Mapping[str, TopicFacts]], None],
     seconds: float = EVERY_SECONDS,
 ) -> None:
-    """Raise CreatedAnew once ``ask`` (which may block, or raise Unavailable) tells of another topic by a known name."""
+    """Raise CreatedAnew once ``ask`` (which may block, or raise Unavailable) tells of another topic by a known name.
+
+    ``told`` is called with each of its other answers: limits may change.
+    """
     while True:
         await asyncio.sleep(seconds)
         with suppress(Unavailable):
             now = await asyncio.to_thread(ask, list(facts))
             if anew := sorted(name for name in facts if now[name].id != facts[name].id):
                 raise CreatedAnew(f"created anew: {', '.join(anew)}")
+            told(now)

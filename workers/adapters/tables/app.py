@@ -25,9 +25,9 @@ from workers.adapters import security
 from workers.adapters.kafka_membership import instance_id
 from workers.adapters.tables.consumer import HandAcknowledged
 from workers.adapters.tables.guard import guard
+from workers.adapters.tables.limits import BATCH_BYTES, MAX_REQUEST_BYTES
 from workers.config import Settings
 
-MAX_REQUEST_BYTES = 2 * 1024**2
 SEND_SECONDS = 60.0
 COMMIT_SECONDS = 1.0
 HEARTBEATS_IN_A_SESSION = 6
@@ -155,7 +155,14 @@ class TableApp(faust.App):  # type: ignore[misc]
         return self.consumer._thread._ensure_consumer()._coordinator
 
 
-def table_app(settings: Settings, app_id: str, directory: Path, failed: Failed, lost: Callable[[], None]) -> TableApp:
+def table_app(
+    settings: Settings,
+    app_id: str,
+    directory: Path,
+    failed: Failed,
+    lost: Callable[[], None],
+    batch_bytes: int = BATCH_BYTES,
+) -> TableApp:
     """A Faust app of ours for group ``app_id``, state under ``directory``. Make it inside a running event loop."""
     session = settings.session_timeout_ms / 1000
     app = TableApp(
@@ -177,6 +184,7 @@ def table_app(settings: Settings, app_id: str, directory: Path, failed: Failed, 
         table_standby_replicas=0,
         producer_acks=-1,
         producer_max_request_size=MAX_REQUEST_BYTES,
+        producer_max_batch_size=batch_bytes,
         producer_request_timeout=SEND_SECONDS,
         consumer_auto_offset_reset="earliest",
         # Faust speaks the classic protocol with an assignor of its own, whatever the settings say for the others.

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from workers import metrics
+from workers.adapters.tables.limits import Limits
 from workers.adapters.tables.state import TableView
 from workers.config import Settings
 from workers.containment.breaker import Breaker
@@ -16,7 +17,7 @@ from workers.domain.partitioning import partition_of
 from workers.domain.reasons import Reason
 from workers.domain.topics import topic_name
 from workers.wire.cloudevents import Wire
-from workers.wire.records import Dead, InRecord, InvalidEvent, Item, OutRecord
+from workers.wire.records import Dead, InRecord, InvalidEvent, Item, OutputRefused, OutRecord
 
 
 class KeyedHandler(Protocol):
@@ -48,8 +49,9 @@ class Routing:
         wire: Wire,
         clock: Clock | None = None,
         everywhere: tuple[type[Event], ...] = (),
+        limits: Limits | None = None,
     ) -> None:
-        self._everywhere = everywhere
+        self._everywhere, self._limits = everywhere, limits or Limits({})
         self._name, self._accepted, self._partitions = name, accepted, partitions
         self._handler, self._wire, self._clock = handler, wire, clock or SystemClock()
         self.breaker = Breaker(settings)
@@ -64,14 +66,25 @@ class Routing:
             # A copy for every partition belongs where it lies.
             if not isinstance(event, self._everywhere) and (record.key != key or belongs != record.position.partition):
                 return self._misplaced(record, key, belongs)
-            with metrics.stage(self._name, "handle"):
-                answer = self._handler.handle(Item(event, record), table)
+            answer = self._ask(Item(event, record), table)
         except InvalidEvent as error:
             answer = Dead(error.reason, error.detail)
+        except OutputRefused as refused:
+            # What the handler keeps in memory may be of a row that is not there.
+            self._handler.forget()
+            answer = Dead(Reason.OUTPUT_REFUSED, str(refused))
         if isinstance(answer, Dead):
             return [self._dead_letter(record, answer)]
         metrics.EVENTS.labels(self._name, "done").inc()
         self.breaker.count(None, self._clock.monotonic())
+        return answer
+
+    def _ask(self, item: Item[Event], table: TableView) -> list[OutRecord] | Dead:
+        """The handler's answer. Raises OutputRefused where it holds what its topic never takes."""
+        with metrics.stage(self._name, "handle"):
+            answer = self._handler.handle(item, table)
+        for output in () if isinstance(answer, Dead) else answer:
+            self._limits.check(output)
         return answer
 
     def set_aside(self, record: InRecord, deaths: int) -> list[OutRecord]:
@@ -82,8 +95,10 @@ class Routing:
     def _misplaced(self, record: InRecord, key: bytes, belongs: int) -> list[OutRecord]:
         """What belongs elsewhere goes round once, and is dead if it is wrong there too."""
         if record.position.topic != self._rekeyed:
+            forwarded = rekeyed(record, self._rekeyed, key)
+            self._limits.check(forwarded)
             metrics.EVENTS.labels(self._name, "misplaced").inc()
-            return [rekeyed(record, self._rekeyed, key)]
+            return [forwarded]
         detail = f"{key.decode('utf-8', 'replace')!r} belongs on partition {belongs} under its own key"
         return [self._dead_letter(record, Dead(Reason.KEY_MISMATCH, detail))]
 

@@ -23,6 +23,7 @@ from workers.adapters.tables.anew import watch_topics
 from workers.adapters.tables.app import TableApp, table_app
 from workers.adapters.tables.consumer import HandAcknowledged
 from workers.adapters.tables.in_hand import InHand
+from workers.adapters.tables.limits import Limits
 from workers.adapters.tables.routing import KeyedHandler, Routing
 from workers.adapters.tables.state import ChangelogTable, StateDirectory
 from workers.config import Settings
@@ -85,7 +86,9 @@ class KeyedWorker:
         counts = {topic: facts[topic].partitions for topic in (*self._topics, self._changelog)}
         if len(set(counts.values())) != 1:
             raise ValueError(f"topics of one table must have equal partitions: {counts}")
-        self._routing = Routing(settings, name, accepted, counts[self._changelog], handler, wire, None, everywhere)
+        self._limits = Limits(facts)
+        partitions = counts[self._changelog]
+        self._routing = Routing(settings, name, accepted, partitions, handler, wire, None, everywhere, self._limits)
         self._breaker = self._routing.breaker
         self._alarm = Alarm(name, self._breaker)
         self._forgotten = False
@@ -136,7 +139,8 @@ class KeyedWorker:
             HealthServer(self._settings.health_host, self._settings.health_port, self.health) as server,
             presence(self._settings.data_dir, self._name, server.address),
         ):
-            self._app = table_app(self._settings, group, directory.absolute(), self._fail, self._when_lost)
+            batch, path = self._limits.batch, directory.absolute()
+            self._app = table_app(self._settings, group, path, self._fail, self._when_lost, batch)
             self._loop = asyncio.get_running_loop()
             self._app.revoked, self._app.assigned = self._when_revoked, self._when_assigned
             self._table = ChangelogTable(self._app, name="rows", changelog=self._changelog)
@@ -165,7 +169,7 @@ class KeyedWorker:
     async def _serve(self) -> None:
         """Run Faust until told to stop, or until anything fails; then drain, commit and leave within one deadline."""
         starting = asyncio.create_task(self._app.start())
-        anew = watch_topics(self._facts, partial(topic_facts, self._settings))
+        anew = watch_topics(self._facts, partial(topic_facts, self._settings), self._limits.learn)
         sides = [asyncio.create_task(part) for part in (self._settle(), self._tick(), self._watch(), anew)]
         told = asyncio.create_task(self._stopping.wait())
         waiting: set[asyncio.Future[Any]] = {starting, told, self._ended, *sides}
@@ -250,7 +254,7 @@ class KeyedWorker:
                 "set aside: it kills the process", worker=self._name, deaths=deaths, position=str(record.position)
             )
             return self._routing.set_aside(record, deaths)
-        table = self._table.view(record.position.partition)
+        table = self._limits.rows(self._table.view(record.position.partition), self._changelog)
         self._in_hand.take(record, alone=not self._open)
         try:
             outputs = self._routing.decide(record, table)
