@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from workers.adapters import security
 from workers.adapters.kafka import START_SECONDS, KafkaUnavailable
@@ -14,6 +24,7 @@ from workers.adapters.kafka_membership import KafkaFailed
 from workers.config import Settings
 from workers.wire.records import InRecord, Position
 
+AHEAD_KB: Final = 8 * 1024
 _NO_GROUP = "streamscout-whole-topic"
 """librdkafka wants a group's name even where nobody joins one; nothing is ever committed under it."""
 
@@ -21,12 +32,21 @@ _NO_GROUP = "streamscout-whole-topic"
 class WholeTopics:
     """All partitions of some topics (full names), from their beginnings. One thread uses it.
 
-    Raises KafkaUnavailable at construction where no broker answers or a topic is missing.
+    Of topics in ``since``, what Kafka took since that time, and perhaps some before it; of topics in ``last``, so many
+    records of each partition. Raises KafkaUnavailable at construction where no broker answers or a topic is missing.
     """
 
-    def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Sequence[str],
+        *,
+        since: Mapping[str, datetime] | None = None,
+        last: Mapping[str, int] | None = None,
+    ) -> None:
         self._topic_ids: dict[str, str] = {}
-        partitions = self._describe(settings, topics)
+        self._admin = AdminClient({**security.kafka(settings), "log_level": 3})
+        partitions = self._begin(self._describe(topics), since or {}, last or {})
         self._behind = {(one.topic, one.partition) for one in partitions}
         self._consumer = Consumer(
             {
@@ -39,6 +59,8 @@ class WholeTopics:
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 100,
+                # What is read ahead lies in memory: a little keeps the reader busy.
+                "queued.max.messages.kbytes": AHEAD_KB,
             }
         )
         self._consumer.assign(partitions)
@@ -85,9 +107,8 @@ class WholeTopics:
         """Let the connections go."""
         self._consumer.close()
 
-    def _describe(self, settings: Settings, topics: Sequence[str]) -> list[TopicPartition]:
-        admin = AdminClient({**security.kafka(settings), "log_level": 3})
-        futures = admin.describe_topics(TopicCollection(list(topics)), request_timeout=START_SECONDS)
+    def _describe(self, topics: Sequence[str]) -> list[TopicPartition]:
+        futures = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=START_SECONDS)
         partitions = []
         for topic, future in futures.items():
             try:
@@ -95,7 +116,28 @@ class WholeTopics:
             except (KafkaException, TimeoutError) as error:
                 raise KafkaUnavailable(f"topic {topic}: {error}") from error
             self._topic_ids[topic] = str(description.topic_id)
-            partitions += [
-                TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(len(description.partitions))
-            ]
+            partitions += [TopicPartition(topic, number) for number in range(len(description.partitions))]
         return partitions
+
+    def _begin(
+        self, partitions: Sequence[TopicPartition], since: Mapping[str, datetime], last: Mapping[str, int]
+    ) -> list[TopicPartition]:
+        """The partitions at the offsets where reading begins; one before the first record there is, is there."""
+        asked = {one: OffsetSpec.latest() for one in partitions if one.topic in last}
+        for one in partitions:
+            if one.topic in since:
+                asked[one] = OffsetSpec.for_timestamp(max(0, int(since[one.topic].timestamp() * 1000)))
+        answers = self._admin.list_offsets(asked, request_timeout=START_SECONDS) if asked else {}
+        begin: dict[tuple[str, int], int] = {}
+        for one, future in answers.items():
+            try:
+                offset = future.result(START_SECONDS + 1).offset
+            except (KafkaException, TimeoutError) as error:
+                raise KafkaUnavailable(f"topic {one.topic}: {error}") from error
+            # Nothing is as new as that: -1.
+            latest = OFFSET_END if offset < 0 else offset
+            begin[one.topic, one.partition] = latest if one.topic in since else max(0, offset - last[one.topic])
+        return [
+            TopicPartition(one.topic, one.partition, begin.get((one.topic, one.partition), OFFSET_BEGINNING))
+            for one in partitions
+        ]

@@ -1,18 +1,46 @@
-"""All dead letters, each once: copies of one event are one letter, and what was done about it stands beside it."""
+"""All dead letters, each once: copies of one event are one letter, and what was done about it stands beside it.
+
+They are kept on disk, so that memory stays flat however many there are; the file is private, and gone with the process.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Final, Literal
 
 from workers.domain.events import DeadLetterResolved
 from workers.wire.letters import Letter, read_letter
-from workers.wire.records import InRecord
+from workers.wire.records import InRecord, Position
 
 State = Literal["dead", "replayed", "dropped"]
-_Identity = tuple[str, str, bytes]
+_LETTERS: Final = """
+    CREATE TABLE letters (
+        worker TEXT, id TEXT, content BLOB, reason TEXT, detail TEXT, first_seen TEXT, died_at REAL, attempts INT,
+        replays INT, key BLOB, from_topic TEXT, from_partition INT, from_offset INT,
+        in_topic TEXT, in_partition INT, in_offset INT, in_topic_id TEXT, size INT, copies INT,
+        PRIMARY KEY (worker, id, content)
+    ) WITHOUT ROWID
+"""
+_RESOLUTIONS: Final = "CREATE TABLE resolutions (worker TEXT, id TEXT, said TEXT, PRIMARY KEY (worker, id))"
+# Lives before times: what was replayed more often died later, whatever a clock says.
+_PUT: Final = """
+    INSERT INTO letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO UPDATE SET
+        reason = excluded.reason, detail = excluded.detail, first_seen = excluded.first_seen,
+        died_at = excluded.died_at, attempts = excluded.attempts, replays = excluded.replays,
+        in_topic = excluded.in_topic, in_partition = excluded.in_partition, in_offset = excluded.in_offset,
+        in_topic_id = excluded.in_topic_id
+    WHERE (excluded.replays, excluded.died_at, excluded.in_offset, excluded.in_partition)
+        >= (letters.replays, letters.died_at, letters.in_offset, letters.in_partition)
+"""
+_COUNT: Final = "UPDATE letters SET copies = copies + 1 WHERE worker = ? AND id = ? AND content = ?"
+_ALL: Final = """
+    SELECT letters.*, said FROM letters LEFT JOIN resolutions USING (worker, id)
+    ORDER BY from_topic, from_partition, from_offset, worker, id, content
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,47 +70,77 @@ class Known:
 class Box:
     """Folds the topics, in any order of reading. Values are not kept, only what they are known by.
 
-    An id that a stranger's headers claim stands beside the real one, never over it: copies have the same bytes.
+    An id that a stranger's headers claim stands beside the real one, never over it: copies have the same bytes. Close
+    it when its letters were read.
     """
 
     def __init__(self) -> None:
-        self._letters: dict[_Identity, Letter] = {}
-        self._sizes: dict[_Identity, int] = {}
-        self._copies: dict[_Identity, int] = {}
-        self._resolutions: dict[str, DeadLetterResolved] = {}
+        self._database = sqlite3.connect("", isolation_level=None)
+        for statement in ("PRAGMA journal_mode = OFF", _LETTERS, _RESOLUTIONS, "BEGIN"):
+            self._database.execute(statement)
 
     def put(self, record: InRecord, worker: str) -> None:
         """Take a record of ``<worker>.dead`` over."""
         letter = read_letter(record, worker)
         value = record.value or b""
+        origin, position = letter.origin, letter.position
         identity = (worker, letter.id, blake2b(value, digest_size=16).digest())
-        known = self._letters.get(identity)
-        if known is None or _age(letter) >= _age(known):
-            self._letters[identity] = letter
-        self._sizes[identity] = len(value)
-        self._copies[identity] = self._copies.get(identity, 0) + 1
+        self._database.execute(
+            _PUT,
+            (
+                *identity,
+                letter.reason,
+                letter.detail,
+                letter.first_seen and letter.first_seen.isoformat(),
+                letter.died_at.timestamp(),
+                letter.attempts,
+                letter.replays,
+                letter.key,
+                origin.topic,
+                origin.partition,
+                origin.offset,
+                position.topic,
+                position.partition,
+                position.offset,
+                position.topic_id,
+                len(value),
+            ),
+        )
+        self._database.execute(_COUNT, identity)
 
     def resolve(self, resolution: DeadLetterResolved) -> None:
         """Take a resolution over; the topic has one partition, so that the last is the newest."""
-        self._resolutions[resolution.dead_id] = resolution
+        row = (resolution.worker, resolution.dead_id, resolution.model_dump_json())
+        self._database.execute("INSERT OR REPLACE INTO resolutions VALUES (?, ?, ?)", row)
 
-    def forget(self, dead_id: str) -> None:
+    def forget(self, key: str) -> None:
         """A resolution's key was deleted."""
-        self._resolutions.pop(dead_id, None)
+        worker, _, dead_id = key.partition("|")
+        self._database.execute("DELETE FROM resolutions WHERE worker = ? AND id = ?", (worker, dead_id))
 
     def letters(self) -> Iterator[Known]:
         """Every letter, in the order in which the events first lay."""
-        for identity in sorted(self._letters, key=lambda each: _place(self._letters[each])):
-            letter = self._letters[identity]
-            resolution = self._resolutions.get(letter.id)
-            yield Known(letter, self._sizes[identity], self._copies[identity], resolution)
+        for *row, copies, said in self._database.execute(_ALL):
+            resolution = None if said is None else DeadLetterResolved.model_validate_json(said)
+            yield Known(_letter(row), row[-1], copies, resolution)
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._database.close()
 
 
-def _age(letter: Letter) -> tuple[int, float, int, int]:
-    """Lives before times: what was replayed more often died later, whatever a clock says."""
-    return letter.replays, letter.died_at.timestamp(), letter.position.offset, letter.position.partition
-
-
-def _place(letter: Letter) -> tuple[str, int, int, str, str]:
-    origin = letter.origin
-    return origin.topic, origin.partition, origin.offset, letter.worker, letter.id
+def _letter(row: list[Any]) -> Letter:
+    worker, name, _, reason, detail, first_seen, died_at, attempts, replays, key, *places, _ = row
+    return Letter(
+        id=name,
+        worker=worker,
+        reason=reason,
+        detail=detail,
+        first_seen=first_seen and datetime.fromisoformat(first_seen),
+        died_at=datetime.fromtimestamp(died_at, UTC),
+        attempts=attempts,
+        replays=replays,
+        key=key,
+        origin=Position(*places[:3]),
+        position=Position(*places[3:]),
+    )

@@ -65,19 +65,17 @@ def list_command(
     """List dead letters, each event once by its newest copy."""
     choice = _choice(None, worker, reason, since, until, key)
     with _letters(load_settings()) as (letters, _):
-        everything = _checked(letters, choice).choose(choice, resolved=True)
+        listing = _checked(letters, choice).listed(choice, all_, most)
         unreadable = letters.unreadable
-    found = [known for known in everything if all_ or known.state == "dead"]
-    shown = found[:most]
-    hidden = len(everything) - len(found)
+    shown = listing.shown
     if json_:
-        counts = {"count": len(found), "hidden": hidden, "unreadable_resolutions": unreadable}
+        counts = {"count": listing.count, "hidden": listing.hidden, "unreadable_resolutions": unreadable}
         _print_json({"dead_letters": [as_json(known) for known in shown], **counts})
         return
     for known in shown:
         typer.echo("\n".join(lines_of(known)))
-    cut = f" ({len(shown)} shown)" if len(shown) < len(found) else ""
-    typer.echo(f"{len(found)} dead letters{cut}; {hidden} replayed or dropped are hidden")
+    cut = f" ({len(shown)} shown)" if len(shown) < listing.count else ""
+    typer.echo(f"{listing.count} dead letters{cut}; {listing.hidden} replayed or dropped are hidden")
     _warn(unreadable)
 
 
@@ -119,10 +117,10 @@ def replay_command(
     choice = _chosen(_choice(ids, worker, reason, since, until, key), everything)
     settings = load_settings()
     with _letters(settings) as (letters, _):
-        chosen = _checked(letters, choice).choose(choice)
+        chosen = _checked(letters, choice).choose(choice, most)
         rules = Rules(letters.topics, settings.dead_replays, force)
         pace = Pace(rate, SystemClock(), threading.Event().wait)
-        outcomes = letters.replay(chosen[:most], rules, pace, dry_run)
+        outcomes = letters.replay(chosen, rules, pace, dry_run)
     _end(choice, chosen, outcomes, json_)
 
 
@@ -145,8 +143,8 @@ def drop_command(
     if not why.strip():
         raise _fail("--why: say why these are given up", USAGE)
     with _letters(load_settings()) as (letters, _):
-        chosen = _checked(letters, choice).choose(choice)
-        outcomes = letters.drop(chosen[:most], why, dry_run)
+        chosen = _checked(letters, choice).choose(choice, most)
+        outcomes = letters.drop(chosen, why, dry_run)
     _end(choice, chosen, outcomes, json_)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from typing import Final
 
 from workers.adapters.kafka import KafkaProducer
@@ -28,8 +29,8 @@ def dead_letters(settings: Settings, told: Told) -> Iterator[tuple[DeadLetters, 
     wire = Wire(build_codec(settings), SOURCE, settings.namespace)
     topics = load_topics(settings.schemas_dir / "topics.yaml")
 
-    def whole(names: Sequence[str]) -> Generator[InRecord, None, None]:
-        with closing(WholeTopics(settings, names)) as reader:
+    def whole(names: Sequence[str], since: Mapping[str, datetime]) -> Generator[InRecord, None, None]:
+        with closing(WholeTopics(settings, names, since=since)) as reader:
             yield from reader.to_the_end()
 
     producer = KafkaProducer(settings, delivery_ms=DELIVERY_MS)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final, Literal, Protocol, TypeVar
 
 from workers.core.clock import Clock
 from workers.dead_letters.box import Box, Known
@@ -29,9 +31,18 @@ ACKNOWLEDGED_SECONDS: Final = 30.0
 Place = tuple[str, int, int]
 Told = Callable[[str, int, int | None], None]
 """Told what is done, how many of it so far, and of how many in all where that is known."""
-Whole = Callable[[Sequence[str]], Generator[InRecord, None, None]]
-"""Every record of some topics (full names) up to their present ends. Raises Unavailable."""
+SKEW: Final = timedelta(hours=1)
+"""How far the clocks of workers may be apart: what died since a time is looked for from so much before it."""
 T = TypeVar("T")
+
+
+class Whole(Protocol):
+    """Every record of some topics (full names) up to their present ends; of those in ``since``, what came since then.
+
+    Raises Unavailable.
+    """
+
+    def __call__(self, topics: Sequence[str], since: Mapping[str, datetime], /) -> Generator[InRecord, None, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,15 @@ class Outcome:
     known: Known
     result: Literal["replayed", "dropped", "chosen", "refused", "failed"]
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The first letters that are meant, how many there are, and how many more an operator has dealt with."""
+
+    shown: list[Known]
+    count: int
+    hidden: int
 
 
 class DeadLetters:
@@ -69,13 +89,28 @@ class DeadLetters:
         """Those that have dead letters."""
         return set(self._workers.values())
 
-    def choose(self, choice: Choice, resolved: bool = False) -> list[Known]:
-        """The letters that are meant, in the order in which the events first lay.
+    def choose(self, choice: Choice, most: int | None = None) -> list[Known]:
+        """The letters that are meant, in the order in which the events first lay; the first ``most`` of them.
 
-        Those that an operator dealt with only if ``resolved``, or if they are named by their ids.
+        Those that an operator dealt with only if they are named by their ids.
         """
-        known = [each for each in self._all() if choice.means(each)]
-        return [each for each in known if resolved or choice.ids or each.state == "dead"]
+        with closing(self._read(choice)) as box:
+            meant = (each for each in box.letters() if choice.means(each))
+            return list(islice((each for each in meant if choice.ids or each.state == "dead"), most))
+
+    def listed(self, choice: Choice, resolved: bool = False, most: int | None = None) -> Listing:
+        """The same for reading: with ``resolved`` those too that were replayed or dropped."""
+        shown: list[Known] = []
+        count = hidden = 0
+        with closing(self._read(choice)) as box:
+            for known in filter(choice.means, box.letters()):
+                if not resolved and known.state != "dead":
+                    hidden += 1
+                    continue
+                count += 1
+                if most is None or len(shown) < most:
+                    shown.append(known)
+        return Listing(shown, count, hidden)
 
     def record(self, known: Known) -> InRecord | None:
         """The newest copy with its value; None where its time on the topic is over by now."""
@@ -105,9 +140,11 @@ class DeadLetters:
             self._told("dropped", len(outcomes), len(chosen))
         return outcomes
 
-    def _all(self) -> Iterator[Known]:
+    def _read(self, choice: Choice) -> Box:
         box = Box()
-        with closing(self._whole([*self._workers, self._resolutions])) as records:
+        topics = [name for name, worker in self._workers.items() if not choice.workers or worker in choice.workers]
+        since = {} if choice.since is None else dict.fromkeys(topics, choice.since - SKEW)
+        with closing(self._whole([*topics, self._resolutions], since)) as records:
             for number, record in enumerate(records, 1):
                 topic = record.position.topic
                 if topic == self._resolutions:
@@ -115,14 +152,15 @@ class DeadLetters:
                 else:
                     box.put(record, self._workers[topic])
                 self._told("records read", number, None)
-        return box.letters()
+        return box
 
     def _resolve(self, box: Box, record: InRecord) -> None:
         if self._wire.is_tombstone(record):
             box.forget((record.key or b"").decode("utf-8", "replace"))
             return
         try:
-            box.resolve(self._wire.read(record, (DeadLetterResolved,)))
+            # Under whatever key: it says itself which letter of which worker it settles.
+            box.resolve(self._wire.event(record, (DeadLetterResolved,)))
         except InvalidEvent:
             self.unreadable += 1
 
@@ -132,7 +170,7 @@ class DeadLetters:
         newest: dict[tuple[str, bytes], InRecord] = {}
         if not topics:
             return newest
-        with closing(self._whole(topics)) as records:
+        with closing(self._whole(topics, {})) as records:
             for record in records:
                 name = record.position.topic, record.key or b""
                 known = newest.get(name)
@@ -143,8 +181,12 @@ class DeadLetters:
     def _records(self, load: Sequence[Known]) -> dict[Place, InRecord]:
         """The newest copies with their values."""
         wanted = {_place(known.letter.position) for known in load}
+        since: dict[str, datetime] = {}
+        for letter in (known.letter for known in load):
+            topic = letter.position.topic
+            since[topic] = min(letter.died_at, since.get(topic, letter.died_at))
         found: dict[Place, InRecord] = {}
-        with closing(self._whole(sorted({topic for topic, _, _ in wanted}))) as records:
+        with closing(self._whole(sorted(since), since)) as records:
             for record in records:
                 if (place := _place(record.position)) in wanted:
                     found[place] = record

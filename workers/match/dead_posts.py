@@ -1,6 +1,7 @@
 """Posts that could not be used: the newest death of each, from ``embedder.dead``, and what operators did about it.
 
-Bounded: of more posts than ``MOST`` those are forgotten of which nothing was heard for longest, and look unknown again.
+Bounded, in memory and in what is read at a start: the last ``LETTERS`` of each partition are read, and of more posts
+than ``MOST`` those are forgotten of which nothing was heard for longest. They look unknown again.
 """
 
 from __future__ import annotations
@@ -8,15 +9,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import datetime
+from sys import intern
 from typing import Final, Literal, TypeVar
 
 from workers.domain.events import DeadLetterResolved, Event, PostPublished, PostRemoved
+from workers.domain.events.dead_letters import covers
 from workers.domain.masking import masked
 from workers.wire.cloudevents import Wire
 from workers.wire.letters import read_letter
 from workers.wire.records import InRecord, InvalidEvent
 
 MOST: Final = 50_000
+LETTERS: Final = 12_500
 WORKER: Final = "embedder"
 _DETAIL: Final = 500
 T = TypeVar("T")
@@ -39,6 +43,14 @@ class DeadPost:
     state: Literal["dead", "replayed", "dropped"] = "dead"
 
 
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """As much of a resolution as a post's state needs."""
+
+    action: Literal["replayed", "dropped"]
+    replays: int
+
+
 class DeadPosts:
     """Written by the follower's thread, read by anyone. The view of ``dead.resolutions``."""
 
@@ -47,13 +59,13 @@ class DeadPosts:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._posts: OrderedDict[str, DeadPost] = OrderedDict()
-        self._resolutions: OrderedDict[str, DeadLetterResolved] = OrderedDict()
+        self._resolutions: OrderedDict[str, _Resolved] = OrderedDict()
 
     def get(self, post_id: str) -> DeadPost | None:
         """The newest death of a post, and what was done about it."""
         post = self._posts.get(post_id)
-        resolution = self._resolutions.get(post.dead_id) if post else None
-        if post is None or resolution is None or not resolution.covers(WORKER, post.replays):
+        resolution = self._resolutions.get(f"{WORKER}|{post.dead_id}") if post else None
+        if post is None or resolution is None or not covers(resolution.action, resolution.replays, post.replays):
             return post
         return replace(post, state=resolution.action)
 
@@ -61,7 +73,7 @@ class DeadPosts:
         """Take a resolution over; those of other workers' letters are not of posts."""
         assert isinstance(event, DeadLetterResolved)
         if event.worker == WORKER:
-            _keep(self._resolutions, event.dead_id, event, self._most)
+            _keep(self._resolutions, event.key(), _Resolved(event.action, event.replays), self._most)
 
     def drop(self, key: str) -> None:
         """Forget a resolution: its key was deleted."""
@@ -94,7 +106,7 @@ class PostLetters:
                 creator_id=event.creator_id,
                 revision=event.revision,
                 dead_id=letter.id,
-                reason=letter.reason,
+                reason=intern(letter.reason),
                 detail=masked(letter.detail)[:_DETAIL],
                 first_seen=letter.first_seen,
                 died_at=letter.died_at,

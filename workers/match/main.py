@@ -33,7 +33,7 @@ from workers.domain.topics import topic_name
 from workers.domain.vectors import Array
 from workers.match.access import EVERYTHING, Gate, Keyring
 from workers.match.app import create_app
-from workers.match.dead_posts import DeadPosts, PostLetters
+from workers.match.dead_posts import LETTERS, DeadPosts, PostLetters
 from workers.match.encoding import CentredQueries
 from workers.match.keys import KeyFileError, Scope, read_keys
 from workers.match.lookup import Lookup
@@ -231,7 +231,7 @@ def _rooms(
         topic_name(settings.namespace, "dead.resolutions"): dead_posts,
     }
     dead_topic = topic_name(settings.namespace, f"{WORKER}.dead")
-    reader = WholeTopics(settings, tuple(views))
+    reader = WholeTopics(settings, tuple(views), last={topic_name(settings.namespace, "embedder.dead"): LETTERS})
     follower = Follower(WORKER, reader, wire, views, producer, dead_topic, clock, settings.retry_seconds)
     copied = topic_name(settings.namespace, COPIED)
     partitions = topic_facts(settings, [copied])[copied].partitions

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +45,8 @@ def folded(copies: list[InRecord], resolutions: list[DeadLetterResolved]) -> lis
         box.resolve(resolution)
     for record in copies[1::2]:
         box.put(record, "embedder")
-    return list(box.letters())
+    with closing(box):
+        return list(box.letters())
 
 
 @given(COPIES, RESOLUTIONS, st.randoms(use_true_random=False))
@@ -80,5 +83,19 @@ def test_a_deleted_resolution_settles_nothing() -> None:
     box = Box()
     box.put(copy(NAMES[0], 0, 1, 0), "embedder")
     box.resolve(resolved(NAMES[0], "dropped", 0))
-    box.forget(NAMES[0])
-    assert [known.state for known in box.letters()] == ["dead"]
+    box.forget(f"embedder|{NAMES[0]}")
+    with closing(box):
+        assert [known.state for known in box.letters()] == ["dead"]
+
+
+def test_what_is_done_about_a_letter_settles_none_of_another_worker() -> None:
+    """One event may be dead at two workers, under one id."""
+    box = Box()
+    for worker in ("embedder", "creators"):
+        box.put(copy(NAMES[0], 0, 1, 0), worker)
+    box.resolve(resolved(NAMES[0], "dropped", 0))
+    with closing(box):
+        assert [(known.letter.worker, known.state) for known in box.letters()] == [
+            ("creators", "dead"),
+            ("embedder", "dropped"),
+        ]

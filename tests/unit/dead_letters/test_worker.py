@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from tests.unit.dead_letters.world import NAMESPACE, World, results
+from tests.unit.dead_letters.world import NAMESPACE, NOW, World, results
+from workers.dead_letters.choosing import Choice
 from workers.dead_letters.pace import Pace
 from workers.dead_letters.replaying import Rules
 from workers.domain.events import DeadLetterResolved
@@ -288,3 +291,45 @@ def test_a_record_that_is_no_resolution_settles_nothing_and_is_counted() -> None
     world.broker.append("n.dead.resolutions", b"x", b"{", (("ce_type", b"io.streamscout.DeadLetterResolved"),))
     assert len(world.dead()) == 1
     assert world.tool.unreadable == 1
+
+
+def test_only_what_may_be_meant_is_read() -> None:
+    """Of the workers that are named, and since the time that is named, with an hour for clocks that differ."""
+    world = World()
+    for died in range(6):
+        world.dies(world.published(value=b"%d" % died))
+        world.broker.now_ms += 3_600_000
+    told: list[int] = []
+    world.tool._told = lambda what, done, total: told.append(done)
+    assert [known.size for known in world.dead(since=NOW + timedelta(hours=4))] == [1, 1]
+    assert told == [1, 2, 3]
+    assert world.dead(workers=frozenset({"indexer"})) == []
+    assert world.passes[-1] == ("n.indexer.dead", "n.dead.resolutions")
+
+
+def test_a_list_is_cut_and_still_counts_all() -> None:
+    """The oldest place first; what was dealt with is counted apart."""
+    world = World()
+    for died in range(5):
+        world.dies(world.published(value=b"%d" % died))
+    first = world.dead()[0].letter.id
+    world.drop(ids=frozenset({first}))
+    listing = world.tool.listed(Choice(), most=2)
+    assert ([known.letter.origin.offset for known in listing.shown], listing.count, listing.hidden) == ([1, 2], 4, 1)
+    listing = world.tool.listed(Choice(), resolved=True, most=2)
+    assert ([known.letter.origin.offset for known in listing.shown], listing.count, listing.hidden) == ([0, 1], 5, 0)
+
+
+def test_an_event_that_is_dead_at_two_workers_is_settled_for_each_by_itself() -> None:
+    """Its letters share an id: the resolutions lie under keys of their own."""
+    world = World()
+    event = world.published("embeddings")
+    for worker in ("creators", "indexer"):
+        world.dies(event, worker)
+    world.drop(workers=frozenset({"indexer"}))
+    (left,) = world.dead()
+    assert left.letter.worker == "creators"
+    assert results(world.drop(workers=frozenset({"creators"}))) == ["dropped"]
+    assert world.dead() == []
+    keys = {record.key for record in world.broker.read(f"{NAMESPACE}.dead.resolutions")}
+    assert keys == {f"{worker}|{left.letter.id}".encode() for worker in ("creators", "indexer")}

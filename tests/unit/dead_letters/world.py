@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import dropwhile
 
 from tests.fakes.kafka import FakeBroker, FakeProducer
 from workers.config import REPOSITORY
@@ -52,11 +53,14 @@ class World:
         self.passes: list[tuple[str, ...]] = []
         self.tool = DeadLetters(self.whole, self.wire, self.producer, TOPICS, NAMESPACE, self.clock, lambda *_: None)
 
-    def whole(self, topics: Sequence[str]) -> Generator[InRecord, None, None]:
-        """Every record, as the tool reads them."""
+    def whole(self, topics: Sequence[str], since: Mapping[str, datetime]) -> Generator[InRecord, None, None]:
+        """Every record, as the tool reads them: of each partition, from the first one that is no older."""
         self.passes.append(tuple(topics))
         for topic in topics:
-            yield from self.broker.read(topic)
+            first_ms = since[topic].timestamp() * 1000 if topic in since else 0
+            for number in range(self.broker.partitions(topic)):
+                log = self.broker.logs[topic, number]
+                yield from dropwhile(lambda record, first=first_ms: record.timestamp_ms < first, log)  # type: ignore[misc]
 
     def published(
         self, topic: str = "posts", key: bytes | None = b"ana", value: bytes | None = b"{}", headers: Headers = ()
@@ -77,7 +81,8 @@ class World:
 
     def dead(self, resolved: bool = False, **choice: object) -> list[Known]:
         """What is listed."""
-        return self.tool.choose(Choice(**choice), resolved)  # type: ignore[arg-type]
+        chosen = Choice(**choice)  # type: ignore[arg-type]
+        return self.tool.listed(chosen, resolved=True).shown if resolved else self.tool.choose(chosen)
 
     def replay(self, force: bool = False, dry_run: bool = False, most: int = 3, **choice: object) -> list[Outcome]:
         """As the command does it."""

@@ -97,7 +97,7 @@ def test_a_replay_hides_a_death_until_the_next_one_and_a_drop_for_ever() -> None
         assert posts.get("p1").state == "dead"  # type: ignore[union-attr]
         posts.put(resolved(dead_id, "dropped"))
         assert posts.get("p1").state == "dropped"  # type: ignore[union-attr]
-        posts.drop(dead_id)
+        posts.drop(f"embedder|{dead_id}")
         assert posts.get("p1").state == "dead"  # type: ignore[union-attr]
 
 
