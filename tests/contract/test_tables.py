@@ -249,6 +249,19 @@ async def test_what_is_acknowledged_after_its_partition_was_revoked_touches_no_r
     await rocks.data.stop()
 
 
+async def test_what_a_dead_process_left_of_a_partition_that_has_moved_is_deleted(rocks: ChangelogTable) -> None:
+    """Nobody revokes it: an erasure would reach the partition's owner alone. What is ours is kept."""
+    changelog = Changelog(rocks)
+    for partition in (0, 1):
+        rocks.view(partition).put(b"key", b"value")
+    changelog.acknowledge()
+    left, kept = (rocks.data.partition_path(partition) for partition in (0, 1))
+    await rocks.on_rebalance({TP("embeddings", 0), TP("contract.changelog", 1)}, set(), set())
+    assert (left.exists(), kept.exists()) == (False, True)
+    assert rocks.view(1).get(b"key") == b"value"
+    await rocks.data.stop()
+
+
 async def test_a_disk_that_takes_no_row_ends_the_process(rocks: ChangelogTable, monkeypatch: Any) -> None:
     """Nobody waits for what a callback raises; and the disk does not claim to hold the row."""
     changelog = Changelog(rocks)
@@ -287,6 +300,20 @@ def test_state_that_was_away_for_long_is_not_trusted(tmp_path: Path) -> None:
     os.utime(path / "lock", (old, old))
     with StateDirectory(tmp_path) as path:
         assert not (path / "v1").exists()
+
+
+def test_state_that_no_process_has_used_for_long_is_deleted_by_the_next_one(tmp_path: Path) -> None:
+    """Of fewer processes than there were before, none takes it over: what was erased meanwhile would stay in it."""
+    import os
+
+    with StateDirectory(tmp_path), StateDirectory(tmp_path) as path, StateDirectory(tmp_path) as recent:
+        for each in (path, recent):
+            (each / "v1").mkdir()
+    old = (path / "lock").stat().st_mtime - STALE_SECONDS - 1
+    os.utime(path / "lock", (old, old))
+    with StateDirectory(tmp_path):
+        assert not (path / "v1").exists()
+        assert (recent / "v1").exists()
 
 
 @pytest.mark.parametrize("key", [b"", b"a", b"creator-7", "crème brûlée".encode(), bytes(range(256))])

@@ -31,7 +31,7 @@ from workers.adapters.registry import build_codec
 from workers.config import Settings, child_environment
 from workers.creators.fold import Rows, fold_rows
 from workers.creators.main import fold_settings
-from workers.creators.rows import PostRow, ProfileRow, newer, post_key, post_row, profile_key, profile_row
+from workers.creators.rows import PostRow, ProfileRow, newer, post_key, post_row, profile_key, profile_row, standing_key
 from workers.creators.updates import creator_updated
 from workers.domain.events import (
     CreatorErased,
@@ -45,6 +45,8 @@ from workers.domain.events import (
 from workers.domain.model_card import load_model_card
 from workers.domain.topics import topic_name
 from workers.domain.vectors import Array, to_bytes, unit
+from workers.process.erasures import erasure_key
+from workers.stack.setup import erasure_key as set_erasure_key
 from workers.stack.topics import create_topics
 from workers.wire.cloudevents import Wire, attributes
 from workers.wire.records import OutRecord
@@ -253,6 +255,7 @@ def world(stack: Settings, tmp_path: Path) -> Iterator[World]:
     """Fresh topics alone (creators touches Kafka only), a small window that moves often, and a short session."""
     own = {"namespace": f"c{os.getpid()}x{next(_numbers)}", "data_dir": tmp_path, "session_timeout_ms": 3000}
     settings = stack.model_copy(update={**own, "fold_window": 8, "fold_facets": 3, "shutdown_seconds": 15.0})
+    set_erasure_key(settings)
     create_topics(settings)
     made = World(settings)
     eventually(made.has_leaders, 30, "the topics have leaders")
@@ -407,7 +410,9 @@ def test_an_erased_creator_is_a_tombstone_and_one_row(world: World, start: Calla
     eventually(world.settled, 60, "everything is committed")
     assert newest(world.settings, "creators", [CreatorUpdated]) == {}
     rows = {record.key: record.value for record in read_topic(world.settings, "creators.changelog")}
-    assert [key for key, value in rows.items() if value is not None] == [b"creator-1\0s"]
+    assert [key for key, value in rows.items() if value is not None] == [
+        standing_key(erasure_key(world.settings).hash("creator-1"))
+    ]
 
 
 def test_without_its_topics_it_says_what_to_run(stack: Settings) -> None:

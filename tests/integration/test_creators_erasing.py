@@ -12,6 +12,7 @@ from workers.creators.fold import Rows, fold_rows
 from workers.creators.rows import newer, post_row, profile_row, standing_key
 from workers.creators.updates import creator_updated
 from workers.domain.events import CreatorErased, CreatorReinstated, CreatorUpdated, ProfileEmbedded
+from workers.process.erasures import erasure_key
 from workers.wire.standing import Standing
 
 __all__ = ["start", "world"]
@@ -79,7 +80,8 @@ def holds(world: World, events: list[Said]) -> None:
     assert newest(world.settings, "creators", [CreatorUpdated]) == expected
     newest_rows = {record.key or b"": record.value for record in read_topic(world.settings, "creators.changelog")}
     kept = {key: value for key, value in newest_rows.items() if value is not None}
-    found = {creator: Standing.decode(kept.pop(standing_key(creator))).erased for creator in standings}
+    key = erasure_key(world.settings)
+    found = {creator: Standing.decode(kept.pop(standing_key(key.hash(creator)))).erased for creator in standings}
     assert found == standings
     assert kept == {key: value for creator in rows for key, value in encoded(creator, rows[creator]).items()}
 
@@ -94,7 +96,8 @@ def test_tombstones_of_rows_that_a_crash_lost_are_written_by_the_next_process(
         events += [*own[:10], erased(creator, 1), *own[10:]]
     publish(world, events)
     worker = start(SENDS_NO_TOMBSTONE)
-    noted = {standing_key(creator) for creator in ("creator-1", "creator-2")}
+    key = erasure_key(world.settings)
+    noted = {standing_key(key.hash(creator)) for creator in ("creator-1", "creator-2")}
     eventually(lambda: any(record.key in noted for record in read_topic(world.settings, "creators.changelog")), 60)
     worker.kill()
     start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -10,12 +11,14 @@ import structlog
 from workers.adapters.kafka import topic_facts
 from workers.adapters.registry import build_codec
 from workers.adapters.tables import KeyedWorker
+from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings
 from workers.creators.facets import FoldSettings
 from workers.creators.worker import ACCEPTED, Creators
 from workers.domain.events import CreatorUpdated, Event
 from workers.domain.model_card import load_model_card
 from workers.domain.topics import topic_name
+from workers.process.erasures import checked_key
 from workers.process.logs import configure_logging
 from workers.process.running import UNREACHABLE
 from workers.wire.cloudevents import SOURCE_TIME, Wire, source_time
@@ -56,7 +59,10 @@ class WireEmitter:
 
 
 def run(settings: Settings) -> int:
-    """Run until SIGTERM: 0 after a clean stop, 3 when a server cannot be reached at start, 4 when a law ended it."""
+    """Run until SIGTERM: 0 after a clean stop, 3 when a server cannot be reached at start, 4 when a law ended it.
+
+    Raises SettingsError for an erasure key that is not the topic's.
+    """
     configure_logging(settings)
     settings.required("kafka_bootstrap")
     card = load_model_card(settings.model_repository)
@@ -64,8 +70,9 @@ def run(settings: Settings) -> int:
         wire = Wire(build_codec(settings), f"/streamscout/{NAME}", settings.namespace)
         names = [topic_name(settings.namespace, name) for name in (READS, WRITES, *OWN)]
         facts = topic_facts(settings, names)
+        key = checked_key(settings, partial(WholeTopics, settings), wire)
     except Unavailable as error:
         log.error("a server cannot be reached", worker=NAME, reason=str(error))  # noqa: TRY400 - it says it all
         return UNREACHABLE
-    handler = Creators(fold_settings(settings, card.model_version, card.dimensions), WireEmitter(wire))
+    handler = Creators(fold_settings(settings, card.model_version, card.dimensions), WireEmitter(wire), key)
     return KeyedWorker(settings, NAME, (READS,), ACCEPTED, handler=handler, wire=wire, facts=facts).run()

@@ -3,7 +3,8 @@
 A row is a fact with a revision; of two rows of the same thing the newer stays, whichever came first, so that the set of
 rows is a function of the set of events. Everything else about a creator is computed from these rows.
 
-Keys: ``creator_id \\0 kind [post_id]``. Ids hold no control characters, so no creator's prefix runs into another's.
+Keys: ``creator_id \\0 kind [post_id]``. Ids hold no control characters, so no creator's prefix runs into another's. A
+standing, which stays when its creator is erased, lies under the creator's keyed hash: ``\\0 kind hash``.
 """
 
 from __future__ import annotations
@@ -145,8 +146,8 @@ def profile_key(creator_id: str) -> bytes:
     return creator_prefix(creator_id) + PROFILE
 
 
-def standing_key(creator_id: str) -> bytes:
-    return creator_prefix(creator_id) + STANDING
+def standing_key(creator_hash: str) -> bytes:
+    return creator_prefix("") + STANDING + creator_hash.encode()
 
 
 def row_hash(key: bytes, value: bytes) -> int:

@@ -21,6 +21,7 @@ from workers.creators.rows import (
     standing_key,
 )
 from workers.creators.updates import creator_updated, update_id
+from workers.domain.erasure import ErasureKey
 from workers.domain.events import (
     CreatorErased,
     CreatorReinstated,
@@ -66,10 +67,13 @@ class Emitter(Protocol):
 
 
 class Creators:
-    """Keeps facts in the table, and folds in a bounded cache: a creator's rows are scanned at the first touch."""
+    """Keeps facts in the table, and folds in a bounded cache: a creator's rows are scanned at the first touch.
 
-    def __init__(self, settings: FoldSettings, emitter: Emitter, cached: int = VECTORS_CACHED) -> None:
-        self._settings, self._emitter, self._most = settings, emitter, cached
+    ``key``: the row that stays of an erased creator must not name them.
+    """
+
+    def __init__(self, settings: FoldSettings, emitter: Emitter, key: ErasureKey, cached: int = VECTORS_CACHED) -> None:
+        self._settings, self._emitter, self._key, self._most = settings, emitter, key, cached
         self._folds: OrderedDict[str, Fold] = OrderedDict()
         self._held = 0
 
@@ -89,7 +93,7 @@ class Creators:
             return self._stand(item, event, table)
         if not isinstance(event, PostEmbedded | PostRetracted | ProfileEmbedded):
             return Dead(Reason.UNEXPECTED_TYPE, f"creators does not read {type(event).__name__}")
-        if _shut_out(event.creator_id, item.record, table):
+        if self._shut_out(event.creator_id, item.record, table):
             ERASED_EVENTS.labels("creators").inc()
             return []
         if event.model_version != self._settings.model_version:
@@ -138,27 +142,35 @@ class Creators:
         return fold if stays is old else self._cache(with_profile(fold, stays))
 
     def _stand(self, item: Item[Event], event: CreatorErased | CreatorReinstated, table: Table) -> list[OutRecord]:
-        """Erase: every row but one goes, and the creator's last event. Reinstate: what comes from here on counts.
+        """Erase: every row of the creator goes, and their last event. Reinstate: what comes from here on counts.
 
         The tombstone of an erasure that changes nothing any more may have been lost by a crash: it is said again, and
         the creator with the rows there are.
         """
-        creator_id, key = event.creator_id, standing_key(event.creator_id)
-        before = _standing(creator_id, table)
+        creator_id = event.creator_id
+        before = self._standing(creator_id, table)
         after = standing_after(before, event, item.record)
-        table.put(key, after.encode())
+        table.put(standing_key(self._key.hash(creator_id)), after.encode())
         if isinstance(event, CreatorReinstated):
             return []
         if after is not before:
             for row, _ in list(table.scan(creator_prefix(creator_id))):
-                if row != key:
-                    table.delete(row)
+                table.delete(row)
             self._drop(creator_id)
         records = [self._emitter.erased(creator_id)]
         if not after.erased:
             fold = self._fold(creator_id, table)
             records += [self._said(item, fold)] if fold.known or fold.profile else []
         return records
+
+    def _standing(self, creator_id: str, table: Table) -> Standing | None:
+        stored = table.get(standing_key(self._key.hash(creator_id)))
+        return None if stored is None else Standing.decode(stored)
+
+    def _shut_out(self, creator_id: str, record: InRecord, table: Table) -> bool:
+        """Whether the creator is erased, or was after this record."""
+        standing = self._standing(creator_id, table)
+        return standing is not None and standing.shuts_out(record)
 
     # The cache.
 
@@ -185,14 +197,3 @@ class Creators:
         fold = self._folds.pop(creator_id, None)
         if fold is not None:
             self._held -= fold.folded + 1
-
-
-def _standing(creator_id: str, table: Table) -> Standing | None:
-    stored = table.get(standing_key(creator_id))
-    return None if stored is None else Standing.decode(stored)
-
-
-def _shut_out(creator_id: str, record: InRecord, table: Table) -> bool:
-    """Whether the creator is erased, or was after this record."""
-    standing = _standing(creator_id, table)
-    return standing is not None and standing.shuts_out(record)

@@ -151,19 +151,19 @@ def parts_of(key: bytes) -> list[str]:
     return [part.decode() for part in key.split(_SEPARATOR)]
 
 
-def standing_key(creator_id: str) -> bytes:
-    """The row that says whether a creator is erased."""
-    return _key(b"s", creator_id)
+def standing_key(creator_hash: str) -> bytes:
+    """The row that says whether a creator is erased: it stays, and names them by the keyed hash alone."""
+    return _key(b"s", creator_hash)
 
 
-def told_prefix(creator_id: str) -> bytes:
+def told_prefix(creator_hash: str) -> bytes:
     """The brands whose signals of an erased creator were deleted."""
-    return _key(b"t", creator_id, "")
+    return _key(b"t", creator_hash, "")
 
 
-def told_key(creator_id: str, brand_id: str) -> bytes:
+def told_key(creator_hash: str, brand_id: str) -> bytes:
     """One such brand."""
-    return told_prefix(creator_id) + brand_id.encode()
+    return told_prefix(creator_hash) + brand_id.encode()
 
 
 def claim_key(brand_id: str, event_id: str) -> bytes:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from workers.domain.erasure import ErasureKey
 from workers.domain.events import (
     Clicked,
     Converted,
@@ -84,11 +85,15 @@ Emit = Callable[[Item[Event], str, str, FeedbackSignalled | None], OutRecord]
 
 
 class Outcomes:
-    """Keeps facts in the table and pairs in a bounded cache (a pair's rows are scanned at its first touch)."""
+    """Keeps facts in the table and pairs in a bounded cache (a pair's rows are scanned at its first touch).
 
-    def __init__(self, decay: Decay, emit: Emit) -> None:
+    ``key``: the rows that stay of an erased creator must not name them.
+    """
+
+    def __init__(self, decay: Decay, emit: Emit, key: ErasureKey) -> None:
         self._decay = decay
         self._emit = emit
+        self._key = key
         self._pairs: OrderedDict[PairKey, Pair] = OrderedDict()
 
     def forget(self) -> None:
@@ -106,7 +111,7 @@ class Outcomes:
             fact = fact_of(event)
             if 0 < item.record.timestamp_ms < fact.occurred_ms - AHEAD_MS:
                 return Dead(Reason.INVALID_EVENT, f"occurred_at: {event.occurred_at} is more than a day ahead")
-            if _shut_out(fact.creator_id, item.record, table):
+            if self._shut_out(fact.creator_id, item.record, table):
                 ERASED_EVENTS.labels("outcomes").inc()
                 return []
             touched, contested = self._keep_fact(fact, table)
@@ -117,19 +122,24 @@ class Outcomes:
 
     def _stand(self, item: Item[Event], event: CreatorErased | CreatorReinstated, table: Table) -> list[OutRecord]:
         """Erase, or let count what comes from here on. Whatever signal was deleted once is said again as it stands."""
-        creator, key = event.creator_id, standing_key(event.creator_id)
-        row = table.get(key)
+        creator, hashed = event.creator_id, self._key.hash(event.creator_id)
+        row = table.get(standing_key(hashed))
         before = None if row is None else Standing.decode(row)
         after = standing_after(before, event, item.record)
-        table.put(key, after.encode())
+        table.put(standing_key(hashed), after.encode())
         if isinstance(event, CreatorReinstated):
             return []
         if after is not before:
-            erase_rows(creator, table)
-        pairs = [(brand, creator) for brand in sorted(brands_told(creator, table))]
+            erase_rows(creator, hashed, table)
+        pairs = [(brand, creator) for brand in sorted(brands_told(hashed, table))]
         self._drop(set(pairs))
         records = (self._signal(item, pair, table, contested=True) for pair in pairs)
         return [record for record in records if record is not None]
+
+    def _shut_out(self, creator: str, record: InRecord, table: Table) -> bool:
+        """Whether the creator is erased, or was after this record."""
+        row = table.get(standing_key(self._key.hash(creator)))
+        return row is not None and Standing.decode(row).shuts_out(record)
 
     def _keep_match(self, match: MatchServed, record: InRecord, table: Table) -> tuple[set[PairKey], bool]:
         """A served match, and the pairs whose decisions name it. An anonymous one never teaches."""
@@ -137,7 +147,7 @@ class Outcomes:
         if brand is None:
             return set(), False
         creators = sorted({row.creator_id for row in match.shortlist})
-        said = Served(tuple(creator for creator in creators if not _shut_out(creator, record, table)))
+        said = Served(tuple(creator for creator in creators if not self._shut_out(creator, record, table)))
         key = match_key(brand, match.match_id)
         known = table.get(key)
         stays = said if known is None else decode_served(known).with_also(said)
@@ -207,12 +217,6 @@ class Outcomes:
         while len(self._pairs) > PAIRS_CACHED:
             self._pairs.popitem(last=False)
         return pair
-
-
-def _shut_out(creator: str, record: InRecord, table: Table) -> bool:
-    """Whether the creator is erased, or was after this record."""
-    row = table.get(standing_key(creator))
-    return row is not None and Standing.decode(row).shuts_out(record)
 
 
 def _served(brand: str, creator: str, table: Table) -> Callable[[str], bool]:

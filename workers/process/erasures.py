@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from typing import Protocol
 
 from workers.config import Settings, SettingsError
 from workers.core.clock import SystemClock
 from workers.domain.erasure import ErasureKey, Erasures, WrongErasureKey
+from workers.domain.events import ErasureRecorded
 from workers.domain.topics import topic_name
 from workers.process.follower import Follower, TopicReader
 from workers.wire.cloudevents import Wire
-from workers.wire.records import Producer, Unavailable
+from workers.wire.records import InRecord, InvalidEvent, Producer, Unavailable
 
 TOPIC = "erasures"
 READ_SECONDS = 120.0
+
+
+class WholeReader(Protocol):
+    """Topics from their beginnings."""
+
+    def to_the_end(self) -> Iterator[InRecord]: ...
+
+    def close(self) -> None: ...
 
 
 def erasure_key(settings: Settings) -> ErasureKey:
@@ -24,6 +34,26 @@ def erasure_key(settings: Settings) -> ErasureKey:
         return ErasureKey(settings.erasure_secret())
     except ValueError as error:
         raise SettingsError(f"STREAMSCOUT_ERASURE_KEY: {error}") from error
+
+
+def checked_key(settings: Settings, open_topics: Callable[[list[str]], WholeReader], wire: Wire) -> ErasureKey:
+    """The key of this installation, if it is the one under which the topic's erasures were recorded.
+
+    For workers that hear of erasures in the order of their own topics. Raises SettingsError, Unavailable.
+    """
+    key = erasure_key(settings)
+    with closing(open_topics([topic_name(settings.namespace, TOPIC)])) as reader:
+        for record in reader.to_the_end():
+            try:
+                key.check(wire.event(record, (ErasureRecorded,)).creator_hash)
+            except InvalidEvent:
+                # The followers of the topic make a dead letter of it, or it is a tombstone.
+                continue
+            except WrongErasureKey as error:
+                raise key_is_wrong(error) from error
+            # All are of one key: the processes that follow the topic see to that.
+            break
+    return key
 
 
 def key_is_wrong(error: WrongErasureKey) -> SettingsError:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 from workers.creators.facets import FoldSettings
 from workers.creators.fold import fold_rows, read_rows
-from workers.creators.rows import standing_key
 from workers.creators.updates import creator_updated
 from workers.domain.events import CreatorUpdated, FeedbackSignalled
 from workers.domain.vectors import from_bytes
@@ -19,26 +18,25 @@ Row = tuple[bytes, bytes]
 _VECTORS = {"recency_mean", "bio"}
 
 
-def is_erased(standing: bytes | None) -> bool:
-    """Whether a creator's standing row says that the creator is erased; one that cannot be read does not."""
+def erased_at(standing: bytes | None) -> int | None:
+    """When the creator was erased (Unix, ms), if the row says that they are; one that cannot be read does not."""
     try:
-        return standing is not None and Standing.decode(standing).erased
+        read = None if standing is None else Standing.decode(standing)
     except ValueError:
-        return False
+        return None
+    return read.at_ms if read is not None and read.erased else None
 
 
 def updated_of(creator_id: str, rows: Iterable[Row], settings: FoldSettings) -> CreatorUpdated | None:
     """What must be said of a creator with these rows; None of one without any. Raises ValueError for a damaged row."""
-    kept = list(rows)
-    standing = next((value for key, value in kept if key == standing_key(creator_id)), None)
-    read = read_rows(creator_id, kept)
-    if is_erased(standing) or not (read.posts or read.profile):
+    read = read_rows(creator_id, rows)
+    if not (read.posts or read.profile):
         return None
     return creator_updated(fold_rows(creator_id, read, settings), settings)
 
 
 def creator_of(key: bytes) -> str | None:
-    """Whose row lies under this key of the creators worker's changelog; None where it is nobody's."""
+    """Whose row lies under this key of the creators worker's changelog; "" for a standing, None for nobody's."""
     name, end, _ = key.partition(b"\0")
     try:
         return name.decode() if end else None

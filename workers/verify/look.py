@@ -9,10 +9,11 @@ from uuid import UUID
 
 from workers.creators.facets import FoldSettings
 from workers.creators.rows import standing_key
+from workers.domain.erasure import Erasures
 from workers.domain.stored import StoredObject
 from workers.outcomes.attribution import Decay
 from workers.verify.differences import Difference, Kind, What
-from workers.verify.folds import is_erased
+from workers.verify.folds import erased_at
 from workers.verify.progress import Told
 from workers.verify.spool import Spool
 from workers.wire.cloudevents import Wire
@@ -51,9 +52,10 @@ class Topics:
     creator_rows: str
     signals: str
     outcome_rows: str
+    erasures: str
 
     def all(self) -> list[str]:
-        return [self.creators, self.creator_rows, self.signals, self.outcome_rows]
+        return [self.creators, self.creator_rows, self.signals, self.outcome_rows, self.erasures]
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class Look:
     wire: Wire
     topics: Topics
     rules: Rules
+    erasures: Erasures
     told: Told
     checked: dict[str, int] = field(default_factory=dict)
     unsaid: set[str] = field(default_factory=set)
@@ -99,5 +102,11 @@ class Look:
         return None if record is None else record.value
 
     def is_erased(self, creator_id: str) -> bool:
-        """Whether the creator's row says so."""
-        return is_erased(self.row(standing_key(creator_id)))
+        """Whether the creator's row says so, or the topic ``erasures``."""
+        return self.erased_at(creator_id) is not None
+
+    def erased_at(self, creator_id: str) -> int | None:
+        """When the creator was erased (Unix, ms), by what was said last; None of one who is not."""
+        said_ms, erased = self.erasures.rank(creator_id)
+        by_row = erased_at(self.row(standing_key(self.erasures.key.hash(creator_id))))
+        return max(said_ms, by_row or said_ms) if erased else by_row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 
@@ -19,12 +19,15 @@ from workers.adapters.weaviate.objects import ObjectStore
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings
 from workers.creators import main as creators
+from workers.domain.erasure import ErasureKey, Erasures, WrongErasureKey
+from workers.domain.events import ErasureRecorded
 from workers.domain.model_card import load_model_card
 from workers.domain.topics import load_topics, topic_name
 from workers.embedder import main as embedder
 from workers.indexer import main as indexer
 from workers.outcomes import main as outcomes
 from workers.outcomes.attribution import Decay
+from workers.process.erasures import erasure_key, key_is_wrong
 from workers.verify.dump import KINDS, DeadLetter, State, dead_letter_of
 from workers.verify.lines import line
 from workers.verify.look import Look, Rules, Topics
@@ -35,7 +38,7 @@ from workers.verify.spool import Spool
 from workers.verify.stillness import Measure
 from workers.verify.worker import Verify
 from workers.wire.cloudevents import Wire
-from workers.wire.records import InRecord
+from workers.wire.records import InRecord, InvalidEvent
 
 SOURCE = "streamscout/verify"
 _DEAD = ".dead"
@@ -100,8 +103,22 @@ def read_dead_letters(settings: Settings, told: Told) -> set[DeadLetter]:
     return dead
 
 
+def erasures_of(records: Iterable[InRecord], wire: Wire, key: ErasureKey) -> Erasures:
+    """Who is erased, as the topic says. Raises SettingsError where that was recorded under another key."""
+    erasures = Erasures(key)
+    for record in records:
+        try:
+            erasures.put(wire.read(record, (ErasureRecorded,)))
+        except InvalidEvent:
+            # A dead letter of those that follow the topic.
+            continue
+        except WrongErasureKey as error:
+            raise key_is_wrong(error) from error
+    return erasures
+
+
 async def verify_state(settings: Settings, repair: bool, wait: float, told: Told) -> Report:
-    """Compare all that is stored and, with ``repair``, mend it. Raises Unavailable."""
+    """Compare all that is stored and, with ``repair``, mend it. Raises Unavailable; SettingsError for a wrong key."""
     settings.required("kafka_bootstrap", "weaviate_url")
     async with connect(settings) as client:
         producer = KafkaProducer(settings)
@@ -126,7 +143,8 @@ class _Servers:
         self._lags = GroupLags(settings, _read_by_workers(settings))
         fold = creators.fold_settings(settings, card.model_version, card.dimensions)
         self._rules = Rules(fold, settings.facet_min_share, Decay(settings.landmark, settings.signal_half_life_days))
-        names = ("creators", "creators.changelog", "signals", "outcomes.changelog")
+        self._key = erasure_key(settings)
+        names = ("creators", "creators.changelog", "signals", "outcomes.changelog", "erasures")
         self._topics = Topics(*(topic_name(settings.namespace, name) for name in names))
 
     def measure(self) -> Measure:
@@ -134,11 +152,13 @@ class _Servers:
 
     def look(self, spool: Spool) -> Look:
         read_into(spool, self._settings, self._topics.all(), self._told)
-        return Look(self._listing, self._store, spool, self._wire, self._topics, self._rules, self._told)
+        erased = erasures_of(spool.newest(self._topics.erasures), self._wire, self._key)
+        return Look(self._listing, self._store, spool, self._wire, self._topics, self._rules, erased, self._told)
 
     def mender(self, look: Look) -> Mender:
         now = datetime.now(UTC)
-        return Mender(self._store, look.spool, self._wire, self._producer, self._read, self._topics, self._rules, now)
+        servers = (self._store, look.spool, self._wire, self._producer, self._read)
+        return Mender(*servers, self._topics, self._rules, look.erased_at, now)
 
     def _read(self, topics: Sequence[str]) -> Iterator[InRecord]:
         names = [topic_name(self._settings.namespace, topic) for topic in topics]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from workers.creators.rows import POST, PostRow, ProfileRow, creator_prefix, post_key, profile_key
 from workers.domain.events import (
     CreatorBooked,
+    CreatorErased,
     CreatorOpened,
     CreatorShortlisted,
     Event,
@@ -39,11 +40,13 @@ RowRank = tuple[int, bool, bytes]
 _LOWEST: RowRank = (-1, False, b"")
 ReadTopics = Callable[[Sequence[str]], Iterator[InRecord]]
 """All records of some topics, named without the namespace."""
-MENDS = frozenset({"posts", "posts.backfill", "embeddings", "creators", "signals", "decisions", "outcomes"})
+_SAID = ("posts", "posts.backfill", "embeddings", "creators", "signals", "decisions", "outcomes")
+MENDS = frozenset({*_SAID, "creators.changelog", "outcomes.changelog"})
 """The topics that are written to: ``schemas/topics.yaml`` says so of each, ``mended_by``."""
 _SOURCES, _OUTCOMES = ("posts", "posts.backfill"), ("outcomes", "decisions")
 _POSTS: tuple[type[Event], ...] = (PostPublished, PostRemoved)
 _TEACHES: tuple[type[Event], ...] = (CreatorOpened, CreatorShortlisted, CreatorBooked, Outcome)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = 60.0
 _CHUNK = 200
 
@@ -59,6 +62,7 @@ class Mender:
     read: ReadTopics
     topics: Topics
     rules: Rules
+    erased_at: Callable[[str], int | None]
     now: datetime
     done: dict[str, int] = field(default_factory=dict)
     _sent: list[Future[None]] = field(default_factory=list)
@@ -72,6 +76,7 @@ class Mender:
         await self._announce(plan.rows)
         await self._say_again(plan)
         self._signal_again(plan.pairs)
+        self._erase_again(plan)
         for topic, keys in plan.tombstones.items():
             for key in sorted(keys):
                 self._send(self.wire.tombstone(topic, key), f"tombstones on {topic}")
@@ -216,6 +221,30 @@ class Mender:
             if signal is not None:
                 name = str(signal_id(brand_id, creator_id, signal.model_dump_json()))
                 self._send(self.wire.record("signals", signal, id=name, time=self.now), "signals written from facts")
+
+    # Erased creators.
+
+    def _erase_again(self, plan: Plan) -> None:
+        """As it was said: what was said later stands above it, so that nobody is erased who was reinstated."""
+        for creator_id in sorted(plan.erased):
+            if self._gone(self.topics.creator_rows, creator_prefix(creator_id)):
+                self._send(self._erasure("embeddings", creator_id), "erasures said again")
+        for brand_id, creator_id in sorted(plan.forgotten):
+            for partition in self._gone(self.topics.outcome_rows, pair_prefix(brand_id, creator_id)):
+                again = replace(self._erasure("outcomes", creator_id), partition=partition)
+                self._send(again, "erasures said again")
+
+    def _gone(self, changelog: str, prefix: bytes) -> list[int]:
+        """Tombstones for rows; the partitions in which they lie."""
+        rows = list(self.spool.scan(changelog, prefix))
+        for row in rows:
+            self._send(OutRecord(changelog, row.key, None, partition=row.position.partition), "rows deleted")
+        return sorted({row.position.partition for row in rows})
+
+    def _erasure(self, topic: str, creator_id: str) -> OutRecord:
+        at_ms = self.erased_at(creator_id) or 0
+        erased = CreatorErased(creator_id=creator_id, requested_at=_EPOCH + timedelta(milliseconds=at_ms))
+        return self.wire.record(topic, erased, id=f"verify-erased-{at_ms}", time=self.now)
 
     # What all of them do.
 

@@ -1,4 +1,4 @@
-"""What mends a difference. Pure; every road but three leads through the worker whose thing it is.
+"""What mends a difference. Pure; every road but four leads through the worker whose thing it is.
 
 - A post or visual that is not right: the post's own event is published again, and the embedder embeds what is missing
   or what was deleted because it had changed.
@@ -6,6 +6,8 @@
 - What ``creators`` says, or the indexer keeps, of a creator: one of the creator's posts or their profile is announced
   again, so that the creators worker says the creator again and the indexer writes it whole.
 - A signal: one of the pair's decisions or outcomes is published again, and the outcomes worker says the signal again.
+- What is left of an erased creator in a keyed worker's table: the erasure is said again as it was, and the row gets its
+  tombstone on the changelog, in case that alone still has it.
 - Extra objects are deleted, extra keys of ``creators`` and ``signals`` get their tombstone, and a signal none of whose
   events is kept any more is written from its facts: by verify itself (docs/decisions, "Verify mends through the
   owners").
@@ -30,6 +32,7 @@ class Plan:
     ``rows``: creator by post to be announced; ``creators``: to be said again; ``delete``: ids by collection;
     ``ahead``: the Creator objects, by creator, that may claim to be newer than all that is said, which the indexer
     would leave alone. ``tombstones``: keys by topic. ``visuals``: to be deleted where their post's event is at hand.
+    ``erased``: creators whose rows are to go, and ``forgotten``: pairs whose facts are.
     """
 
     posts: dict[str, str] = field(default_factory=dict)
@@ -39,6 +42,8 @@ class Plan:
     creators: set[str] = field(default_factory=set)
     ahead: dict[str, UUID] = field(default_factory=dict)
     pairs: set[Pair] = field(default_factory=set)
+    erased: set[str] = field(default_factory=set)
+    forgotten: set[Pair] = field(default_factory=set)
     delete: dict[str, set[UUID]] = field(default_factory=dict)
     tombstones: dict[str, set[str]] = field(default_factory=dict)
 
@@ -62,6 +67,11 @@ def _remove(plan: Plan, each: Difference) -> None:
         plan.delete.setdefault(COLLECTION[each.kind], set()).add(UUID(each.id))
     elif each.kind in ("update", "signal"):
         plan.tombstones.setdefault("creators" if each.kind == "update" else "signals", set()).add(each.id)
+    elif each.kind == "row":
+        plan.erased.add(each.key)
+    elif each.kind == "fact":
+        brand_id, _, creator_id = each.id.partition("|")
+        plan.forgotten.add((brand_id, creator_id))
 
 
 def _restore(plan: Plan, each: Difference) -> None:

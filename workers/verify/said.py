@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from workers.creators.rows import POST, creator_prefix, standing_key
+from workers.creators.rows import POST, creator_prefix
 from workers.domain.events import CreatorUpdated
 from workers.domain.reasons import InvalidEvent
 from workers.verify.differences import COLLECTION, Difference, Kind
@@ -30,7 +30,13 @@ def look_at_rows(look: Look) -> None:
         if creator_id is None:
             for key, _ in rows:
                 look.wrong("drifted", "row", key.decode("utf-8", "backslashreplace"), "", "this is no row's key")
-        elif _rows_are_read(look, creator_id, rows):
+        elif creator_id and look.is_erased(creator_id):
+            for key, _ in rows:
+                row_id = (
+                    f"{creator_id}/{key[len(creator_prefix(creator_id)) + 1 :].decode('utf-8', 'backslashreplace')}"
+                )
+                look.wrong("extra", "row", row_id, creator_id, "its creator is erased")
+        elif creator_id and _rows_are_read(look, creator_id, rows):
             _look_at_update(look, creator_id, rows)
     for key, _ in look.spool.expectations("row"):
         if look.row(key) is None:
@@ -71,12 +77,8 @@ def _rows_are_read(look: Look, creator_id: str, rows: Sequence[Row]) -> bool:
     """Each post's row against its post; whether all rows can be read, so that they can be folded."""
     readable = True
     prefix = creator_prefix(creator_id)
-    erased = look.is_erased(creator_id)
     for key, value in rows:
-        if erased and key != standing_key(creator_id):
-            row_id = f"{creator_id}/{key[len(prefix) + 1 :].decode('utf-8', 'backslashreplace')}"
-            look.wrong("extra", "row", row_id, creator_id, "its creator is erased")
-        elif key.startswith(prefix + POST):
+        if key.startswith(prefix + POST):
             found = _post_row(look, creator_id, key, value)
             look.keep(found)
             readable = readable and (found is None or (found.what, found.kind) != ("drifted", "row"))

@@ -31,6 +31,9 @@ def look_at_signals(look: Look) -> None:
 
 def _look_at_pair(look: Look, brand_id: str, creator_id: str, rows: list[bytes]) -> None:
     pair = f"{brand_id}|{creator_id}"
+    if look.is_erased(creator_id):
+        look.wrong("extra", "fact", pair, brand_id, f"its creator is erased, and {len(rows)} facts are left")
+        return
     served = shown_by(look.spool, look.topics, brand_id, creator_id)
     try:
         expected = signal_of(brand_id, creator_id, rows, served, look.rules.decay)

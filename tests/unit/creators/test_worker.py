@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.fakes.tables import FakeTable
 from tests.unit.creators.test_fold import streams
-from tests.unit.creators.world import LANDMARK, SETTINGS, AnyEvent, fold_of, profiled, published, removed
-from workers.creators.rows import creator_prefix, standing_key
+from tests.unit.creators.world import KEY, LANDMARK, SETTINGS, AnyEvent, fold_of, profiled, published, removed
+from workers.creators.rows import standing_key
 from workers.creators.updates import creator_updated, update_id
 from workers.creators.worker import Creators
 from workers.domain.events import CreatorErased, CreatorReinstated, CreatorUpdated, Event, ShortlistViewed
@@ -63,7 +63,7 @@ def test_the_last_update_is_the_pure_fold_whatever_was_lost_and_repeated(
     events: list[AnyEvent], random: object, cached: int
 ) -> None:
     """Caches dropped at any moment, events repeated: the last update is that of the set of rows."""
-    creators, table = Creators(SETTINGS, Notes(), cached), FakeTable()
+    creators, table = Creators(SETTINGS, Notes(), KEY, cached), FakeTable()
     again = [*events, *events[::2]]
     random.shuffle(again)  # type: ignore[attr-defined]
     last = None
@@ -79,7 +79,7 @@ def test_the_last_update_is_the_pure_fold_whatever_was_lost_and_repeated(
 
 def test_a_replayed_event_writes_its_row_again_and_publishes_again() -> None:
     """Law 8: the changelog has the row even if only the disk did, and nothing is counted twice."""
-    creators, table = Creators(SETTINGS, Notes()), FakeTable()
+    creators, table = Creators(SETTINGS, Notes(), KEY), FakeTable()
     first = handled(creators, table, published(1))
     second = handled(creators, table, published(1))
     assert first == second
@@ -89,7 +89,7 @@ def test_a_replayed_event_writes_its_row_again_and_publishes_again() -> None:
 
 def test_an_older_revision_changes_nothing_and_keeps_the_newer_row() -> None:
     """What is written again is the row that stands."""
-    creators, table = Creators(SETTINGS, Notes()), FakeTable()
+    creators, table = Creators(SETTINGS, Notes(), KEY), FakeTable()
     newest = handled(creators, table, published(1, revision=5))
     late = handled(creators, table, published(1, revision=4, seed=9))
     assert newest == late
@@ -99,7 +99,7 @@ def test_an_older_revision_changes_nothing_and_keeps_the_newer_row() -> None:
 def test_an_event_of_another_model_version_is_dead() -> None:
     """One process handles one model version."""
     event = published(1).model_copy(update={"model_version": "other_v2"})
-    answer = Creators(SETTINGS, Notes()).handle(item(event), FakeTable())
+    answer = Creators(SETTINGS, Notes(), KEY).handle(item(event), FakeTable())
     assert isinstance(answer, Dead)
     assert answer.reason == "wrong_model_version"
 
@@ -109,7 +109,7 @@ def test_a_vector_of_another_size_is_dead_and_writes_nothing(length: int) -> Non
     """Bad input never reaches the state."""
     table = FakeTable()
     event = published(1).model_copy(update={"visual": to_bytes(np.ones(length))})
-    answer = Creators(SETTINGS, Notes()).handle(item(event), table)
+    answer = Creators(SETTINGS, Notes(), KEY).handle(item(event), table)
     assert isinstance(answer, Dead)
     assert answer.reason == "invalid_event"
     assert table.written == []
@@ -118,24 +118,25 @@ def test_a_vector_of_another_size_is_dead_and_writes_nothing(length: int) -> Non
 def test_an_event_that_creators_does_not_read_is_dead() -> None:
     """Nothing that arrives is dropped without a word."""
     event = ShortlistViewed(event_id="e", match_id="m", brand_id="b", occurred_at=datetime(2026, 1, 1, tzinfo=UTC))
-    answer = Creators(SETTINGS, Notes()).handle(item(event), FakeTable())
+    answer = Creators(SETTINGS, Notes(), KEY).handle(item(event), FakeTable())
     assert isinstance(answer, Dead)
     assert answer.reason == "unexpected_type"
 
 
 def test_an_erased_creator_leaves_one_row_and_a_tombstone() -> None:
     """Nothing of the creator stays but that they are erased."""
-    creators, table = Creators(SETTINGS, Notes()), FakeTable()
+    creators, table = Creators(SETTINGS, Notes(), KEY), FakeTable()
     for event in (published(1), removed(2), profiled()):
         handled(creators, table, event)
     tombstone = handled(creators, table, erased())
     assert (tombstone.key, tombstone.value) == (b"mira", None)
-    assert list(table.scan(creator_prefix("mira"))) == [(standing_key("mira"), table.rows[standing_key("mira")])]
+    assert table.rows.keys() == {standing_key(KEY.hash("mira"))}
+    assert b"mira" not in b"".join([*table.rows, *table.rows.values()])
 
 
 def test_a_late_event_does_not_bring_an_erased_creator_back() -> None:
     """It is dealt with, and leads to nothing."""
-    creators, table = Creators(SETTINGS, Notes()), FakeTable()
+    creators, table = Creators(SETTINGS, Notes(), KEY), FakeTable()
     handled(creators, table, erased())
     rows = dict(table.rows)
     assert creators.handle(item(published(1)), table) == []
@@ -144,7 +145,7 @@ def test_a_late_event_does_not_bring_an_erased_creator_back() -> None:
 
 def test_a_reinstated_creator_begins_anew() -> None:
     """What comes after counts; what was before stays gone; an erasure that comes again erases nothing."""
-    creators, table = Creators(SETTINGS, Notes()), FakeTable()
+    creators, table = Creators(SETTINGS, Notes(), KEY), FakeTable()
     handled(creators, table, published(1))
     handled(creators, table, erased(hour=1))
     assert creators.handle(item(reinstated(hour=2)), table) == []
@@ -155,7 +156,7 @@ def test_a_reinstated_creator_begins_anew() -> None:
 
 def test_the_cache_is_bounded() -> None:
     """One creator at least stays; the rest is read again when needed."""
-    creators, table = Creators(SETTINGS, Notes(), cached=4), FakeTable()
+    creators, table = Creators(SETTINGS, Notes(), KEY, cached=4), FakeTable()
     for creator in range(10):
         for post in range(3):
             handled(creators, table, published(post, hour=post).model_copy(update={"creator_id": f"creator-{creator}"}))

@@ -10,12 +10,14 @@ import numpy as np
 from workers.creators.facets import FoldSettings
 from workers.creators.fold import Fold, Rows, fold_rows
 from workers.creators.rows import PostRow, ProfileRow, newer, post_row, profile_row
+from workers.domain.erasure import ErasureKey
 from workers.domain.events import PostEmbedded, PostRetracted, Profile, ProfileEmbedded
 from workers.domain.vectors import Array, to_bytes, unit
 
 MODEL = "tiny_v1"
 DIMENSIONS = 8
 LANDMARK = datetime(2024, 1, 1, tzinfo=UTC)
+KEY = ErasureKey(b"a key of the tests")
 SETTINGS = FoldSettings(
     model_version=MODEL,
     dimensions=DIMENSIONS,

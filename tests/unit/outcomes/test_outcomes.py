@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.tables import FakeTable
+from workers.domain.erasure import ErasureKey
 from workers.domain.events import (
     Aspect,
     Clicked,
@@ -31,6 +32,7 @@ from workers.outcomes.worker import Outcomes
 from workers.wire.records import Dead, InRecord, Item, OutRecord, Position
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+KEY = ErasureKey(b"a key of the tests")
 DECAY = Decay(landmark=datetime(2024, 1, 1, tzinfo=UTC), half_life_days=90.0)
 
 
@@ -128,7 +130,7 @@ class Life:
 
     def begin(self) -> None:
         """A worker that remembers nothing."""
-        self.worker = Outcomes(DECAY, lambda _, brand, creator, signal: self._emit((brand, creator), signal))
+        self.worker = Outcomes(DECAY, lambda _, brand, creator, signal: self._emit((brand, creator), signal), KEY)
 
     def _emit(self, pair: tuple[str, str], signal: FeedbackSignalled | None) -> OutRecord:
         self._out[pair] = signal

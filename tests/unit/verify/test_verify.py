@@ -23,7 +23,7 @@ from tests.unit.verify.damages import (
     visual_gone,
     visual_turned,
 )
-from tests.unit.verify.world import NOW, World, post, whole
+from tests.unit.verify.world import KEY, NOW, World, post, whole
 from workers.config import REPOSITORY
 from workers.creators.rows import post_key, profile_key, standing_key
 from workers.domain.events import CreatorErased
@@ -232,21 +232,27 @@ async def test_an_erased_creators_leftovers_are_extra() -> None:
     kept = {
         collection: dict(world.store.all(collection)) for collection in ("Post", "Visual", "Facet", "Creator", "Bio")
     }
-    world.publish("embeddings", CreatorErased(creator_id="c0", requested_at=NOW))
+    rows = {worker: dict(table.rows) for worker, table in world.rows.items()}
+    world.publish("embeddings", CreatorErased(creator_id="c1", requested_at=NOW))
+    world.publish("outcomes", CreatorErased(creator_id="c1", requested_at=NOW))
     await world.digest()
-    leftovers = set()
+    fact = next(key for key in rows["outcomes"] if key.startswith(b"p\x1fb1\x1fc1\x1f"))
+    for worker, key in (("creators", post_key("c1", "p1")), ("creators", profile_key("c1")), ("outcomes", fact)):
+        world.rows[worker].rows[key] = rows[worker][key]
+        world.send(OutRecord(f"{worker}.changelog", key, rows[worker][key]))
+    leftovers = {("extra", "row", "c1/p1"), ("extra", "row", "c1/"), ("extra", "fact", "b1|c1")}
     for collection, objects in kept.items():
         for id_, stored in objects.items():
-            if stored.properties["creator_id"] == "c0":
+            if stored.properties["creator_id"] == "c1":
                 world.store.all(collection)[id_] = stored
                 leftovers.add(("extra", collection.lower(), str(id_)))
     report = await world.verify().run(repair=True)
     assert seen(report.found) == leftovers
     assert len(leftovers) > 10
     assert report.differences == []
-    assert not [
-        key for key, each in (await world.state()).items() if each.get("creator_id") == "c0" and key[0] != "signal"
-    ]
+    assert not [key for key, each in (await world.state()).items() if each.get("creator_id") == "c1"]
+    noted = KEY.hash("c1").encode()
+    assert not [key for table in world.rows.values() for key in table.rows if b"c1" in key.replace(noted, b"")]
 
 
 @pytest.mark.parametrize(
@@ -276,6 +282,6 @@ async def test_an_erasure_that_cannot_be_read_is_not_taken_for_one() -> None:
     """Else a damaged byte would delete a creator."""
     world = await whole()
     standing = Standing(1, erased=True).encode()
-    world.send(OutRecord("creators.changelog", standing_key("c0"), standing + b"\0"))
+    world.send(OutRecord("creators.changelog", standing_key(KEY.hash("c0")), standing + b"\0"))
     report = await world.verify().run(repair=False)
     assert not [each for each in report.differences if each.what == "extra"]

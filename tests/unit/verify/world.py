@@ -17,6 +17,7 @@ from workers.core.clock import SystemClock
 from workers.core.lease import Lease
 from workers.creators.main import WireEmitter as CreatorRecords
 from workers.creators.worker import Creators
+from workers.domain.erasure import ErasureKey
 from workers.domain.events import Clicked, CreatorProfiled, CreatorUpdated, Event, PostPublished, PostRemoved
 from workers.domain.events.posts import Media
 from workers.indexer.worker import Indexer
@@ -25,14 +26,16 @@ from workers.outcomes.worker import Outcomes
 from workers.verify.dump import KINDS, State
 from workers.verify.lines import line
 from workers.verify.look import Look, Rules, Topics
+from workers.verify.main import erasures_of
 from workers.verify.mending import Mender
 from workers.verify.spool import Spool
 from workers.verify.stillness import Measure
 from workers.verify.worker import Verify
 from workers.wire.records import Dead, Done, InRecord, Item, OutRecord, Position
 
+KEY = ErasureKey(b"a key of the tests")
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-TOPICS = Topics("creators", "creators.changelog", "signals", "outcomes.changelog")
+TOPICS = Topics("creators", "creators.changelog", "signals", "outcomes.changelog", "erasures")
 READS = {
     "embedder": ("posts", "posts.backfill", "profiles"),
     "creators": ("embeddings",),
@@ -72,8 +75,8 @@ class World:
         self.dead: list[Dead] = []
         self.now = 0.0
         self._keyed = {
-            "creators": Creators(SETTINGS, CreatorRecords(WIRE)),
-            "outcomes": Outcomes(DECAY, SignalRecords(WIRE)),
+            "creators": Creators(SETTINGS, CreatorRecords(WIRE), KEY),
+            "outcomes": Outcomes(DECAY, SignalRecords(WIRE), KEY),
         }
         self._indexer = Indexer(
             self.store,
@@ -152,10 +155,11 @@ class World:
             for record in self.records.get(topic, []):
                 spool.put(record)
         rules = Rules(SETTINGS, 0.02, DECAY)
-        return Look(MemoryListing(self.store), self.store, spool, WIRE, TOPICS, rules, lambda *_: None)
+        erased = erasures_of(spool.newest(TOPICS.erasures), WIRE, KEY)
+        return Look(MemoryListing(self.store), self.store, spool, WIRE, TOPICS, rules, erased, lambda *_: None)
 
     def mender(self, look: Look) -> Mender:
-        return Mender(self.store, look.spool, WIRE, self, self.all_of, TOPICS, look.rules, NOW)
+        return Mender(self.store, look.spool, WIRE, self, self.all_of, TOPICS, look.rules, look.erased_at, NOW)
 
     def verify(self) -> Verify:
         """Verify, whose waiting is the workers' time to work."""

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from heapq import merge
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import faust
 from faust.types import TP, EventT, FutureMessage
@@ -133,12 +133,19 @@ class ChangelogTable(faust.Table):  # type: ignore[misc]
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Forget on disk what another process writes from now on: a stale copy is worth less than a recovery."""
+        """Forget on disk what another process writes from now on: a stale copy is worth less than a recovery.
+
+        What a process that died had left is not revoked, if its partition has moved meanwhile: an erasure would never
+        reach it.
+        """
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
         for tp in revoked:
             if tp.topic == self._changelog_name:
                 self._ahead.pop(tp.partition, None)
-                shutil.rmtree(self.data.partition_path(tp.partition), ignore_errors=True)
+        ours = {self.data.partition_path(tp.partition) for tp in assigned if tp.topic == self._changelog_name}
+        for path in self.data.path.glob(f"{self.name}-*.db"):
+            if path not in ours:
+                shutil.rmtree(path, ignore_errors=True)
 
     def view(self, partition: int) -> PartitionView:
         """The rows of ``partition``, which must be assigned to this process. Not to be kept over a rebalance."""
@@ -194,6 +201,7 @@ class StateDirectory:
         number = 0
         while not self._take(self._root / str(number)):
             number += 1
+        self._forget_the_abandoned()
         return self.path
 
     def __exit__(self, *_: object) -> None:
@@ -206,19 +214,43 @@ class StateDirectory:
         """Say that the state is in use: what was not for ``STALE_SECONDS`` is not trusted again."""
         (self.path / "lock").touch()
 
+    def _forget_the_abandoned(self) -> None:
+        """What no process has used for long, none may ever take over: no erasure would reach it."""
+        for path in self._root.iterdir():
+            if path != self.path and path.name.isdigit() and _is_stale(path) and (lock := _locked(path)) is not None:
+                with lock:
+                    _clear(path)
+
     def _take(self, path: Path) -> bool:
         path.mkdir(parents=True, exist_ok=True)
-        lock = (path / "lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
+        lock = _locked(path)
+        if lock is None:
             return False
         self.path = path
         self._held.callback(lock.close)
-        if time.time() - (path / "lock").stat().st_mtime > STALE_SECONDS:
-            for child in path.iterdir():
-                if child.is_dir():
-                    shutil.rmtree(child)
+        if _is_stale(path):
+            _clear(path)
         self.touch()
         return True
+
+
+def _locked(path: Path) -> IO[str] | None:
+    """The lock of a directory that no living process holds: ours until it is closed."""
+    lock = (path / "lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def _is_stale(path: Path) -> bool:
+    lock = path / "lock"
+    return lock.exists() and time.time() - lock.stat().st_mtime > STALE_SECONDS
+
+
+def _clear(path: Path) -> None:
+    for child in path.iterdir():
+        if child.is_dir():
+            shutil.rmtree(child)
