@@ -14,7 +14,7 @@ from workers.match import problems, read_calls, write_calls
 from workers.match.access import Access
 from workers.match.limits import BodyLimit
 from workers.match.pictures import served_file
-from workers.match.problems import Problem, answer_of
+from workers.match.problems import Problem, answer_of, call_of
 from workers.match.rooms import Rooms
 from workers.metrics import REQUEST_SECONDS, REQUESTS
 
@@ -67,8 +67,7 @@ async def _measure(request: Request, call_next: Callable[[Request], Awaitable[Re
         status = response.status_code
         return response
     finally:
-        route = request.scope.get("route")
-        call = str(getattr(route, "path", "unknown")).replace(":path}", "}")
+        call = call_of(request)
         REQUESTS.labels(call, str(status)).inc()
         REQUEST_SECONDS.labels(call).observe(perf_counter() - started)
 

@@ -10,11 +10,13 @@ import pytest
 import typer
 from prometheus_client import REGISTRY
 
+from tests.leftovers import kept_for_a_time
 from workers import metrics
 from workers.__main__ import build_app
 from workers.config import REPOSITORY, Settings
 from workers.containment.dead_letters import dead_letter
 from workers.domain.reasons import Reason
+from workers.domain.topics import load_topics
 from workers.wire import letters
 from workers.wire.records import Dead, InRecord, Position
 
@@ -135,3 +137,10 @@ def test_every_metric_is_measured_somewhere() -> None:
     names = [name for name in vars(metrics) if name.isupper() and not name.startswith("_") and name != "STAGE_SECONDS"]
     assert [name for name in names if not re.search(rf"\b{name}\b", code)] == []
     assert "stage(" in code
+
+
+def test_what_an_erasure_leaves_to_time_is_listed_by_topic_with_its_retention() -> None:
+    """Every topic that is not compacted; ``audit`` holds no personal data."""
+    topics = load_topics(REPOSITORY / "schemas" / "topics.yaml")
+    kept = {topic.name: topic.retention_days for topic in topics if not topic.compacted and topic.name != "audit"}
+    assert kept_for_a_time() == kept

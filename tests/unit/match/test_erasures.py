@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+from structlog.testing import capture_logs
 
 from tests.unit.match.world import NOW, World
 from workers.domain.events import CreatorErased, FeedbackSignalled, Statistics
@@ -90,3 +91,12 @@ async def test_an_erasure_that_kafka_did_not_take_hides_nobody(api: httpx.AsyncC
     world.outbox.gone = True
     assert (await api.delete("/v1/creators/ann")).status_code == 503
     assert not world.erasures.erased("ann")
+
+
+async def test_a_call_that_is_not_served_is_logged_by_its_route(api: httpx.AsyncClient, world: World) -> None:
+    """A log outlives an erasure: the path that was asked for names the creator."""
+    world.index.gone = True
+    with capture_logs() as logs:
+        assert (await api.get("/v1/creators/ann")).status_code == 503
+    assert [each["call"] for each in logs] == ["/v1/creators/{creator_id}"]
+    assert "ann" not in str(logs)
