@@ -71,7 +71,8 @@ def checkouts(tmp_path: Path) -> Iterator[tuple[Checkout, Checkout]]:
         yield both
     finally:
         for checkout in both:
-            checkout.run("down", "--wipe")
+            if checkout.files.root.exists():
+                checkout.run("down", "--wipe")
 
 
 def test_up_starts_all_finds_what_runs_and_brings_back_what_was_killed(checkouts: tuple[Checkout, Checkout]) -> None:

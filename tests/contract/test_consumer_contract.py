@@ -17,6 +17,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.fakes.kafka import FakeBroker, FakeConsumer, FakeProducer
+from tests.groups import shorten_session
 from tests.waiting import eventually
 from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import KafkaConsumer, KafkaProducer
@@ -65,8 +66,8 @@ COMBINATIONS = {
     "classic": {"session_timeout_ms": 6000},
     "classic, static": {"session_timeout_ms": 6000, "group_instance_id": "pod"},
     "cooperative": {"session_timeout_ms": 6000, "group_assignor": "cooperative-sticky"},
-    "consumer": {"session_timeout_ms": 10_000, "group_protocol": "consumer"},
-    "consumer, static": {"session_timeout_ms": 10_000, "group_protocol": "consumer", "group_instance_id": "pod"},
+    "consumer": {"session_timeout_ms": 6000, "group_protocol": "consumer"},
+    "consumer, static": {"session_timeout_ms": 6000, "group_protocol": "consumer", "group_instance_id": "pod"},
 }
 
 
@@ -91,6 +92,7 @@ class RealWorld:
     def consumer(self, group: str) -> Consumer:
         named = self.settings.group_instance_id and f"pod-{next(self._members)}"
         settings = self.settings.model_copy(update={"group_instance_id": named})
+        shorten_session(settings, group)
         return KafkaConsumer(settings, group, together=self.range)
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
@@ -195,6 +197,7 @@ def test_two_processes_of_one_name_do_not_fight(stack: Settings, combination: st
     """Classic: the first one ends, what it had is lost. KIP-848: the second one ends, it may come again."""
     world = RealWorld(stack, combination)
     settings = world.settings
+    shorten_session(settings, "group")
     first, second = KafkaConsumer(settings, "group"), KafkaConsumer(settings, "group")
     told: list[str] = []
 

@@ -20,6 +20,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from pydantic import SecretStr
 
+from tests.groups import shorten_session
 from tests.topics import limit_messages, read_topic
 from tests.waiting import eventually
 from workers.adapters.committed import committed_offsets
@@ -170,7 +171,7 @@ class Posts:
 
 BOTH_PROTOCOLS = pytest.mark.parametrize(
     "settings",
-    [{"session_timeout_ms": 6000}, {"session_timeout_ms": 10_000, "group_protocol": "consumer"}],
+    [{"session_timeout_ms": 6000}, {"session_timeout_ms": 6000, "group_protocol": "consumer"}],
     ids=["classic", "consumer"],
     indirect=True,
 )
@@ -183,6 +184,7 @@ def settings(request: pytest.FixtureRequest, stack: Settings, tmp_path: Path) ->
     own = {"namespace": f"l{uuid4().hex[:10]}", "data_dir": tmp_path / "data", "erasure_key": SecretStr("k" * 32)}
     fresh = stack.model_copy(update={**own, **given})
     create_topics(fresh)
+    shorten_session(fresh, "embedder")
     return fresh
 
 
