@@ -18,11 +18,12 @@ OWN_SERVERS: Final = {
 
 ONE_BY_ONE: Final = (
     "tests/acceptance/*",
-    "tests/contract/test_consumer_contract.py",
-    "tests/integration/test_creators.py",
+    "tests/integration/test_creators*.py",
     "tests/integration/test_dead_letters.py",
-    "tests/integration/test_embedder.py",
     "tests/integration/test_loop.py",
+    "tests/integration/test_keyed_worker.py",
+    "tests/integration/test_embedder.py",
+    "tests/contract/test_consumer_contract.py",
 )
 """Modules of long tests that share next to nothing; any other module's tests stay together, with its fixtures."""
 

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 T = TypeVar("T")
-LEAST_SECONDS: Final = 60.0
+LEAST_SECONDS: Final = 120.0
 """No limit is shorter: it is reached only where something is wrong, and a busy machine is not."""
 _pause = threading.Event()
 
 
 def eventually(predicate: Callable[[], T], timeout: float = 30.0, message: str = "") -> T:
-    """The predicate's first truthy answer within ``timeout`` seconds, 60 or more; else AssertionError with its last."""
+    """The predicate's first truthy answer within ``timeout`` seconds, at least 120; else AssertionError with it."""
     timeout = max(timeout, LEAST_SECONDS)
     deadline = time.monotonic() + timeout
     while not (answer := predicate()):

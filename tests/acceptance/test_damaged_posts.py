@@ -64,7 +64,6 @@ def publish(settings: Settings, wire: Wire, pictures: dict[str, bytes]) -> None:
         producer.send(wire.record("posts", event, id=f"test-{post_id}", time=datetime.now(UTC))).result(60)
 
 
-@pytest.mark.timeout(300)
 def test_every_damaged_post_is_embedded_or_dead_with_a_reason_of_media(world: Settings, fleet: Fleet) -> None:
     """None is both, none is neither; the process is the same at the end, and embeds a sound picture."""
     wire = Wire(build_codec(world), "test", world.namespace)

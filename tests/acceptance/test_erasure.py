@@ -176,7 +176,6 @@ def everything_of(settings: Settings, api: httpx.Client, logs: Path, names: list
     return found
 
 
-@pytest.mark.timeout(400)
 def test_an_erasure_reaches_everything_and_only_a_reinstatement_brings_the_creator_back(
     settings: Settings, stage: Stage, api: httpx.Client, host: MediaHost, tmp_path: Path
 ) -> None:

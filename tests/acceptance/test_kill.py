@@ -91,7 +91,6 @@ def make_sample(settings: Settings, folder: Path) -> tuple[World, SampleFiles]:
     return world, write_sample(world, artwork, settings.media_root, folder, 1, 0, lambda _: None)
 
 
-@pytest.mark.timeout(400)
 def test_a_kill_of_each_worker_on_the_way_to_the_index_loses_nothing(
     settings: Settings, fleet: Fleet, tmp_path: Path
 ) -> None:
@@ -159,7 +158,6 @@ def campaign() -> list[tuple[str, Event]]:
     return events
 
 
-@pytest.mark.timeout(300)
 def test_a_kill_of_the_outcomes_worker_counts_nothing_twice(
     settings: Settings, fleet: Fleet, send: Callable[[list[tuple[str, Event]]], None]
 ) -> None:

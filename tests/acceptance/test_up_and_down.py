@@ -20,8 +20,6 @@ from workers.stack.processes import Process
 from workers.stack.record import StackFiles
 
 SERVERS = ("kafka", "schema-registry", "weaviate", "triton")
-# `up` of four servers on a machine with two busy cores.
-pytestmark = pytest.mark.timeout(300)
 
 
 class Checkout:

@@ -175,7 +175,6 @@ def seen(differences: list[Difference]) -> set[tuple[str, str, str]]:
     return {(each.what, each.kind, each.id) for each in differences}
 
 
-@pytest.mark.timeout(600)
 def test_every_store_that_is_damaged_is_found_out_and_mended(
     damage: Damage, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,7 +294,6 @@ def _damage_topics(damage: Damage, gone: str, copied: str) -> None:
     damage.say("extra", "signal", "b9|c9")
 
 
-@pytest.mark.timeout(300)
 def test_work_in_flight_is_no_difference(settings: Settings, fleet: Fleet, tmp_path: Path) -> None:
     """Posts that are stored and not folded yet have no rows; while the creators worker is behind, that is said."""
     _, files = make_sample(settings, tmp_path / "sample")

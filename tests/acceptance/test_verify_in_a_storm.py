@@ -9,8 +9,6 @@ import random
 from collections.abc import Sequence
 from uuid import UUID
 
-import pytest
-
 from tests.conftest import remove_world
 from tests.storm.playing import play, play_house
 from tests.storm.scenarios import SCENARIOS
@@ -45,7 +43,6 @@ def delete(settings: Settings, lost: Sequence[tuple[str, UUID]]) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.timeout(600)
 def test_verify_finds_nothing_after_storms_and_all_that_is_lost_after_them(stack: Settings) -> None:
     """Edits, removals, repeats, kills, poison: whole. Then a part of each collection is lost, reported and mended."""
     with play_house(stack, f"v{os.getpid()}", SEED) as (stage, world):

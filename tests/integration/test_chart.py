@@ -62,7 +62,6 @@ def rendered(helm: Helm, *arguments: str) -> dict[tuple[str, str], dict[str, Any
     return {(found["kind"], found["metadata"]["name"]): found for found in objects}
 
 
-@pytest.mark.timeout(600)
 def test_lint_passes_strictly(helm: Helm) -> None:
     """`helm lint --strict` finds nothing."""
     done = helm("lint", "--strict", str(CHART), *given())

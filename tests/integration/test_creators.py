@@ -253,7 +253,7 @@ class Stream:
 @pytest.fixture
 def world(stack: Settings, tmp_path: Path) -> Iterator[World]:
     """Fresh topics alone (creators touches Kafka only), a small window that moves often, and a short session."""
-    own = {"namespace": f"c{os.getpid()}x{next(_numbers)}", "data_dir": tmp_path, "session_timeout_ms": 3000}
+    own = {"namespace": f"c{os.getpid()}x{next(_numbers)}", "data_dir": tmp_path, "session_timeout_ms": 6000}
     settings = stack.model_copy(update={**own, "fold_window": 8, "fold_facets": 3, "shutdown_seconds": 15.0})
     set_erasure_key(settings)
     create_topics(settings)

@@ -76,7 +76,6 @@ def broken(world: World, name: str) -> Path:
     return path
 
 
-@pytest.mark.timeout(300)
 async def test_what_is_mended_is_replayed_and_what_is_not_dies_again_under_its_id(world: World) -> None:
     """A picture mended in its place becomes searchable and its letter is hidden; garbage comes back; both are told."""
     path = broken(world, "a.jpg")
@@ -135,7 +134,6 @@ async def test_what_is_mended_is_replayed_and_what_is_not_dies_again_under_its_i
     assert {event.dead_id for event in said} == set(states)
 
 
-@pytest.mark.timeout(300)
 async def test_a_replayed_older_revision_changes_nothing(world: World) -> None:
     """Law 6 from end to end: a newer revision was indexed meanwhile, and stays."""
     path = broken(world, "old.jpg")

@@ -93,7 +93,6 @@ def readiness(settings: Settings, process: subprocess.Popen[bytes]) -> dict[str,
     return dict(json.loads(said))
 
 
-@pytest.mark.timeout(300)
 def test_an_event_that_kills_a_keyed_worker_is_set_aside_and_no_innocent(settings: Settings, start: Start) -> None:
     """Started again after each death on the same disk: all good ones are done, exactly the poison is dead."""
     good = [f"p{number}" for number in range(40)]

@@ -304,7 +304,6 @@ def test_a_slow_host_of_one_post_holds_nobody(posts: Posts, start: Callable[[], 
 
 
 @BOTH_PROTOCOLS
-@pytest.mark.timeout(300)
 def test_an_event_that_kills_the_process_is_set_aside_and_no_innocent(
     posts: Posts, start: Callable[[], Worker]
 ) -> None:
