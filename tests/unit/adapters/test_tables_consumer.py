@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
+from mode.utils.queues import FlowControlQueue
 
-from workers.adapters.tables.consumer import HandAcknowledged, _ReadOffsets
+from workers.adapters.tables.consumer import Flow, HandAcknowledged, _ReadOffsets
 from workers.adapters.tables.line import Line, Skipped
 
 OUTCOMES, CHANGELOG = TopicPartition("outcomes", 1), TopicPartition("outcomes.changelog", 1)
@@ -92,10 +93,23 @@ async def test_every_assignment_begins_a_new_line(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(driver.Consumer, "on_partitions_assigned", told)
     consumer = Reading()
     for moved in (consumer.on_partitions_revoked, consumer.on_partitions_assigned):
+        consumer._lines[OUTCOMES].fetch([3])
         assert consumer.take(message(3))
         consumer.settle(message(3))
         await moved({OUTCOMES})
         assert consumer._new_offset(OUTCOMES) is None
+
+
+def test_a_flow_that_goes_on_already_keeps_what_is_in_its_queues() -> None:
+    """After the seek to what is committed Faust resumes once more; by then records of it have come."""
+    control = Flow()
+    queue = FlowControlQueue[int](flow_control=control, clear_on_resume=True)
+    queue.put_nowait(1)
+    control.resume()
+    assert queue.empty()
+    queue.put_nowait(2)
+    control.resume()
+    assert queue.get_nowait() == 2
 
 
 def test_faust_drops_nothing_of_a_source_topic_as_read_already() -> None:

@@ -49,6 +49,14 @@ def test_what_comes_again_after_a_seek_is_taken_once() -> None:
     assert [line.take(offset) for offset in (7, 5, 6, 7, 8)] == [True, False, False, False, True]
 
 
+def test_what_was_fetched_under_an_earlier_assignment_is_not_taken() -> None:
+    """Another process may have handled it meanwhile, and what lies before it."""
+    line = Line()
+    assert not line.take(7)
+    line.fetch([5, 6, 7])
+    assert [line.take(offset) for offset in (5, 6, 7)] == [True, True, True]
+
+
 @given(st.lists(st.integers(0, 30), unique=True, min_size=1).map(sorted), st.data())
 def test_whatever_is_fetched_again_and_dropped_what_is_committable_is_what_was_dealt_with(
     log: list[int], data: st.DataObject

@@ -11,6 +11,7 @@ import asyncio
 import math
 import sys
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -23,7 +24,7 @@ from mode import CrashingSupervisor
 
 from workers.adapters import security
 from workers.adapters.kafka_membership import instance_id
-from workers.adapters.tables.consumer import HandAcknowledged
+from workers.adapters.tables.consumer import Flow, HandAcknowledged
 from workers.adapters.tables.guard import guard
 from workers.adapters.tables.limits import BATCH_BYTES, MAX_REQUEST_BYTES
 from workers.config import Settings
@@ -124,6 +125,11 @@ class TableApp(faust.App):  # type: ignore[misc]
     assigned: Callable[[], Any] | None = None
     #: From the first word of a rebalance until the new assignment: events in hand may be another's by now.
     moving = False
+
+    @cached_property
+    def flow_control(self) -> Flow:
+        """See ``Flow``."""
+        return Flow(loop=self.loop)
 
     def _new_transport(self) -> Any:
         return _Transport(self.conf.broker_consumer, self)

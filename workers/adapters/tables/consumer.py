@@ -8,6 +8,7 @@ from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
+from mode.utils.queues import FlowControlEvent
 
 from workers.adapters.tables.line import Line
 
@@ -25,6 +26,19 @@ class _ReadOffsets(UserDict[TP, int | None]):
     def __setitem__(self, tp: TP, offset: int | None) -> None:
         if tp.topic in self._changelogs():
             self.data[tp] = offset
+
+
+class Flow(FlowControlEvent):  # type: ignore[misc]
+    """Whether events flow, and what is held while they do not is dropped: it will be read again.
+
+    Recovery lets them flow, seeks to what is committed, and lets them flow once more, at which Faust drops what is in
+    the queues: by then the first records after the seek, which nobody would read again.
+    """
+
+    def resume(self) -> None:
+        """Let events flow; where they do already, nothing."""
+        if not self.is_active():
+            super().resume()
 
 
 class HandAcknowledged(driver.Consumer):  # type: ignore[misc]

@@ -19,22 +19,26 @@ class Line:
 
     def __init__(self) -> None:
         self._fetched: list[int] = []
+        self._waiting: set[int] = set()
         self._taken = self._settled = -1
 
     def fetch(self, offsets: Iterable[int]) -> None:
         """These came from the broker; after a seek, once more."""
         for offset in offsets:
-            if offset > self._taken:
+            if offset > self._taken and offset not in self._waiting:
+                self._waiting.add(offset)
                 heapq.heappush(self._fetched, offset)
 
     def take(self, offset: int) -> bool:
-        """Whether it is to be handled: false for one that already was. Raises Skipped if one before it never came."""
-        if offset <= self._taken:
+        """Whether it is to be handled; in the order of offsets. Raises Skipped if one before it never came.
+
+        False for one that was taken already, and for one that was fetched under an earlier assignment.
+        """
+        if offset not in self._waiting:
             return False
-        while self._fetched and self._fetched[0] < offset:
-            if self._fetched[0] > self._taken:
-                raise Skipped(f"record {self._fetched[0]} was fetched, and not handed over before {offset}")
-            heapq.heappop(self._fetched)
+        if self._fetched[0] < offset:
+            raise Skipped(f"record {self._fetched[0]} was fetched, and not handed over before {offset}")
+        self._waiting.remove(heapq.heappop(self._fetched))
         self._taken = offset
         return True
 
