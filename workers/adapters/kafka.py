@@ -23,6 +23,7 @@ from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka_membership import KafkaFailed, check_session, fatal, membership
 from workers.adapters.kafka_producer import MAX_MESSAGE_BYTES
 from workers.adapters.kafka_producer import KafkaProducer as KafkaProducer
+from workers.adapters.kafka_reach import Reach, asking
 from workers.config import Settings
 from workers.containment.quarantine import CLEAN
 from workers.domain.topics import topic_name
@@ -79,6 +80,7 @@ class KafkaConsumer:
         self._asked: Mapping[str, Future[Any]] = {}
         self._ask_after, self._anew = 0.0, False
         self._heard = time.monotonic()
+        self._reach = Reach(asking(settings))
         self._bootstrap = settings.kafka_bootstrap
         self._admin = AdminClient({**security.kafka(settings), "log_level": 3}, logger=_LOGGER)
         self._settings = settings
@@ -140,6 +142,7 @@ class KafkaConsumer:
 
     def poll(self, seconds: float) -> InRecord | None:
         """The next record, or None. Rebalances are told to the listener from here."""
+        self._reach.check()
         self._look_for_topics_anew()
         message = self._consumer.poll(seconds)
         if message is None:
@@ -243,6 +246,7 @@ class KafkaConsumer:
 
     def _statistics(self, text: str) -> None:
         statistics = json.loads(text)
+        self._reach.told(statistics)
         now = statistics["ts"] / 1e6
         # librdkafka's clock is monotonic where there is such a clock, and the wall's elsewhere (macOS).
         wall = abs(now - time.time()) < abs(now - time.monotonic())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -19,8 +20,9 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from workers.adapters import security
-from workers.adapters.kafka import START_SECONDS, KafkaUnavailable
+from workers.adapters.kafka import START_SECONDS, STATISTICS_MS, KafkaUnavailable
 from workers.adapters.kafka_membership import KafkaFailed
+from workers.adapters.kafka_reach import Reach, asking
 from workers.config import Settings
 from workers.wire.records import InRecord, Position
 
@@ -48,6 +50,7 @@ class WholeTopics:
         self._admin = AdminClient({**security.kafka(settings), "log_level": 3})
         partitions = self._begin(self._describe(topics), since or {}, last or {})
         self._behind = {(one.topic, one.partition) for one in partitions}
+        self._reach = Reach(asking(settings))
         self._consumer = Consumer(
             {
                 **security.kafka(settings),
@@ -61,12 +64,18 @@ class WholeTopics:
                 "fetch.wait.max.ms": 100,
                 # What is read ahead lies in memory: a little keeps the reader busy.
                 "queued.max.messages.kbytes": AHEAD_KB,
+                "statistics.interval.ms": STATISTICS_MS,
+                "stats_cb": lambda text: self._reach.told(json.loads(text)),
             }
         )
         self._consumer.assign(partitions)
 
     def poll(self, seconds: float) -> InRecord | None:
-        """The next record, or None within ``seconds``. An absent broker is waited for; raises KafkaFailed for good."""
+        """The next record, or None within ``seconds``. An absent broker is waited for.
+
+        Raises KafkaFailed for good, and KafkaLost where waiting is in vain.
+        """
+        self._reach.check()
         message = self._consumer.poll(seconds)
         if message is None:
             return None
