@@ -14,6 +14,7 @@ SEED ?= 1
 MINUTES ?= 10
 ALL ?=
 RQ ?= on
+FAILED ?=
 
 .PHONY: help demo lint check test audit storm fix lock clean
 
@@ -51,8 +52,8 @@ audit: $(STAMP) ## Known vulnerabilities of the locked versions (asks the packag
 	@test -x $(VENV)/audit/bin/pip-audit || ($(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --disable-pip-version-check --quiet pip-audit)
 	@$(VENV)/audit/bin/pip-audit --requirement requirements.lock --disable-pip
 
-storm: $(STAMP) ## Kill, freeze and lose things while events come in; compare with the oracle (SEED=1 MINUTES=10, ALL=1, RQ=off)
-	@$(BIN)/python -m tests.storm --seed $(SEED) --minutes $(MINUTES) $(if $(ALL),--all) $(if $(filter off,$(RQ)),--quantizer none)
+storm: $(STAMP) ## Kill, freeze and lose things while events come in; compare with the oracle (SEED=1 MINUTES=10, ALL=1, FAILED=1, RQ=off)
+	@$(BIN)/python -m tests.storm --seed $(SEED) --minutes $(MINUTES) $(if $(ALL),--all) $(if $(FAILED),--failed) $(if $(filter off,$(RQ)),--quantizer none)
 
 fix: $(STAMP) ## Format and mend what can be mended
 	@$(BIN)/ruff format .

@@ -226,7 +226,7 @@ def page_of(results: Sequence[Result], report: dict[str, Any]) -> str:
         "# The storm",
         "",
         "The last result of `make storm ALL=1`, which writes this page after each scenario. What fails is mended and",
-        "played again by itself (`--failed`): each line says of which seed and commit it is.",
+        "played again by itself (`make storm FAILED=1`): each line says of which seed and commit it is.",
         f"{report['machine']['cpus']} cores, {', '.join(f'{k} {v}' for k, v in report['versions'].items())}.",
         "The scenarios stand in `tests/storm/scenarios.py`, what is compared in `tests/storm/comparing.py`.",
         "Recovery: from the end of the disturbance until every group has committed all there is.",

@@ -62,7 +62,7 @@ def play_house(servers: Settings, namespace: str, seed: int, quantizer: str = "r
                 "retry_seconds": 0.3,
                 "retry_max_seconds": 3.0,
                 "shutdown_seconds": 10.0,
-                "schemas_dir": _schemas(servers.schemas_dir, root / "schemas", quantizer),
+                "schemas_dir": schemas(servers.schemas_dir, root / "schemas", quantizer),
             }
         )
         (root / "data").mkdir()
@@ -78,7 +78,7 @@ def play_house(servers: Settings, namespace: str, seed: int, quantizer: str = "r
             stage.close()
 
 
-def _schemas(source: Path, target: Path, quantizer: str) -> Path:
+def schemas(source: Path, target: Path, quantizer: str) -> Path:
     """A copy in which the vectors of all collections are packed as told."""
     shutil.copytree(source, target)
     text, changed = re.subn(r"(?m)^  quantizer: \w+$", f"  quantizer: {quantizer}", (target / COLLECTIONS).read_text())

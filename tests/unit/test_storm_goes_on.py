@@ -19,8 +19,10 @@ from rich.console import Console
 
 from tests.storm import __main__ as storm
 from tests.storm.limits import within
-from tests.storm.playing import Result
+from tests.storm.playing import Result, schemas
 from tests.storm.scenarios import SCENARIOS, Scenario
+from workers.adapters.weaviate.schema import load_collections
+from workers.config import load_settings
 
 
 def test_a_world_or_a_scenario_that_raises_is_reported_and_the_rest_is_played(
@@ -99,3 +101,12 @@ def test_a_limit_leaves_another_limit_as_it_was() -> None:
     left, interval = signal.getitimer(signal.ITIMER_REAL)
     assert left <= before[0]
     assert (left > 0.0, interval) == (before[0] > 0.0, before[1])
+
+
+def test_a_world_without_packed_vectors_differs_in_nothing_else(tmp_path: Path) -> None:
+    """``RQ=off`` tells a fault of Weaviate's packing from ours."""
+    source = load_settings().schemas_dir
+    packed, plain = (load_collections(schemas(source, tmp_path / name, name)) for name in ("rq8", "none"))
+    assert packed == load_collections(source)
+    assert (packed.vectors.quantizer, plain.vectors.quantizer) == ("rq8", "none")
+    assert plain == packed.model_copy(update={"vectors": plain.vectors})
