@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import StringIO
@@ -41,7 +42,7 @@ from workers.stack.record import StackFiles
 from workers.stack.status import running_workers, worker_status
 from workers.verify.main import dump_state
 from workers.wire.cloudevents import Wire
-from workers.wire.records import OutRecord
+from workers.wire.records import OutRecord, ProduceFailed
 
 WORKERS = ("embedder", "creators", "indexer", "outcomes")
 QUIET_SECONDS = 150.0
@@ -79,7 +80,7 @@ class Stage:
         self._pause = threading.Event()
         self.sent: list[Sent] = []
         self._lost_positions: set[DeadLetter] = set()
-        self._futures: list[object] = []
+        self._handed: list[tuple[OutRecord, Future[None]]] = []
         self.kills = 0
 
     def _new_admin(self) -> AdminClient:
@@ -227,13 +228,18 @@ class Stage:
             value = out.value if sent.value is None else sent.value
             key = out.key if sent.key is None else sent.key
             self.sent.append(sent)
-            self._futures.append(self._producer.send(OutRecord(out.topic, key, value, headers, sent.partition)))
+            record = OutRecord(out.topic, key, value, headers, sent.partition)
+            self._handed.append((record, self._producer.send(record)))
 
     def delivered(self) -> None:
-        """Wait until the broker has all that was sent."""
-        waiting, self._futures = self._futures, []
-        for future in waiting:
-            future.result(300)  # type: ignore[attr-defined]
+        """Wait until the broker has all that was sent; what a producer could not deliver is sent again."""
+        while self._handed:
+            waiting, self._handed = self._handed, []
+            for record, future in waiting:
+                try:
+                    future.result(300)
+                except ProduceFailed:
+                    self._handed.append((record, self._producer.send(record)))
 
     def good(self) -> list[Event]:
         """The events that count."""

@@ -278,6 +278,9 @@ class KafkaConsumer:
     def _look_for_topics_anew(self) -> None:
         """Raises KafkaFailed for a topic of another id: librdkafka would go on at its old offset, past what is new."""
         if self._asked and all(future.done() for future in self._asked.values()):
+            if all(future.exception() is not None for future in self._asked.values()):
+                # It may have forgotten its brokers (see ``kafka_reach``), and would ask nobody for ever.
+                self._admin = AdminClient({**security.kafka(self._settings), "log_level": 3}, logger=_LOGGER)
             for topic, future in self._asked.items():
                 if future.exception() is None and str(future.result().topic_id) != self._topics[topic][0]:
                     raise self._created_anew(topic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from concurrent.futures import Future
@@ -11,11 +12,14 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from workers.adapters import security
+from workers.adapters.kafka_reach import KafkaLost, Reach, asking
 from workers.config import Settings
 from workers.wire.records import OutputRefused, OutRecord, ProduceFailed
 
 MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
 DELIVERY_MS: Final = 60_000
+STATISTICS_MS: Final = 1000
+_PURGE_SECONDS: Final = 5.0
 NEVER: Final = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -35,10 +39,13 @@ class KafkaProducer:
     """Thread-safe. Java's partitioner, idempotent, acknowledged by all replicas; a thread of its own polls.
 
     Kafka refuses batches, not records: what is refused is sent once more in a batch of its own, so that a record is
-    ``OutputRefused`` for what it is and never for its neighbours.
+    ``OutputRefused`` for what it is and never for its neighbours. A client that has forgotten its brokers is replaced:
+    what it held fails, and whoever sends next is not refused for ever.
     """
 
     def __init__(self, settings: Settings, *, delivery_ms: int = DELIVERY_MS) -> None:
+        self._asking = asking(settings)
+        self._reach = Reach(self._asking)
         self._configuration: dict[str, Any] = {
             **security.kafka(settings),
             "partitioner": "murmur2_random",
@@ -48,10 +55,12 @@ class KafkaProducer:
             "delivery.timeout.ms": delivery_ms,
             "linger.ms": 5,
             "compression.type": "lz4",
+            "statistics.interval.ms": STATISTICS_MS,
+            "stats_cb": lambda text: self._reach.told(json.loads(text)),
         }
         self._together = Producer(self._configuration, logger=_LOGGER)
         self._one_by_one: Producer | None = None
-        self._making = Lock()
+        self._choosing = Lock()
         self._closed = Event()
         self._thread = Thread(target=self._poll, name="producer", daemon=True)
         self._thread.start()
@@ -61,7 +70,7 @@ class KafkaProducer:
         future: Future[None] = Future()
         # Running: whoever waits for it cannot cancel a record that is on its way.
         future.set_running_or_notify_cancel()
-        self._produce(self._together, record, future)
+        self._produce(record, future, alone=False)
         return future
 
     def flush(self, seconds: float) -> None:
@@ -77,27 +86,31 @@ class KafkaProducer:
         self._closed.set()
         self._thread.join(1.0)
 
-    def _produce(self, producer: Producer, record: OutRecord, future: Future[None]) -> None:
+    def _produce(self, record: OutRecord, future: Future[None], *, alone: bool) -> None:
         def delivered(error: KafkaError | None, _message: Message) -> None:
             if error is None:
                 future.set_result(None)
-            elif error.code() in NEVER and producer is self._together:
-                self._produce(self._alone(), record, future)
+            elif error.code() in NEVER and not alone:
+                self._produce(record, future, alone=True)
             else:
                 future.set_exception(_failure(record, error))
 
         where = {} if record.partition is None else {"partition": record.partition}
         while True:
+            producer = None
             try:
-                producer.produce(
-                    record.topic,
-                    value=record.value,
-                    key=record.key,
-                    headers=list(record.headers),
-                    on_delivery=delivered,
-                    **where,
-                )
+                with self._choosing:
+                    producer = self._alone() if alone else self._together
+                    producer.produce(
+                        record.topic,
+                        value=record.value,
+                        key=record.key,
+                        headers=list(record.headers),
+                        on_delivery=delivered,
+                        **where,
+                    )
             except BufferError:
+                assert producer is not None
                 producer.poll(0.05)
             except KafkaException as error:
                 future.set_exception(_failure(record, error.args[0]))
@@ -107,16 +120,30 @@ class KafkaProducer:
 
     def _alone(self) -> Producer:
         """The same, with one record a batch: made when it is first wanted, which is hardly ever."""
-        with self._making:
-            if self._one_by_one is None:
-                self._one_by_one = Producer({**self._configuration, "batch.num.messages": 1}, logger=_LOGGER)
-            return self._one_by_one
+        if self._one_by_one is None:
+            bare = {**self._configuration, "batch.num.messages": 1, "statistics.interval.ms": 0}
+            self._one_by_one = Producer(bare, logger=_LOGGER)
+        return self._one_by_one
 
     def _poll(self) -> None:
         while not self._closed.is_set():
             self._together.poll(0.1)
             if self._one_by_one is not None:
                 self._one_by_one.poll(0)
+            try:
+                self._reach.check()
+            except KafkaLost:
+                self._replace()
+
+    def _replace(self) -> None:
+        """Under the lock, so that nothing is given to a client that nobody polls any more."""
+        with self._choosing:
+            lost = [one for one in (self._together, self._one_by_one) if one is not None]
+            self._reach = Reach(self._asking)
+            self._together, self._one_by_one = Producer(self._configuration, logger=_LOGGER), None
+        for producer in lost:
+            producer.purge()
+            producer.flush(_PURGE_SECONDS)
 
 
 def _failure(record: OutRecord, error: KafkaError) -> ProduceFailed:

@@ -26,7 +26,7 @@ _CONNECTED: Final = frozenset({"UP", "REAUTH"})
 
 
 class KafkaLost(Unavailable):
-    """The cluster answers others and not this client: a new one is needed, and that is a new process."""
+    """The cluster answers others and not this client: a new one is needed. For a consumer that is a new process."""
 
 
 class Reach:

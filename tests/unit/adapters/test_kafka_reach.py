@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from threading import Event
 from typing import Any
 
 import pytest
 
+from workers.adapters.kafka_producer import KafkaProducer
 from workers.adapters.kafka_reach import LOST_SECONDS, UNHEARD_SECONDS, KafkaLost, Reach
+from workers.config import load_settings
+from workers.wire.records import OutRecord, ProduceFailed
 
 UP = {"brokers": {"a": {"source": "learned", "state": "UP"}, "i": {"source": "internal", "state": "INIT"}}}
 DOWN = {"brokers": {"a": {"source": "learned", "state": "DOWN"}, "i": {"source": "internal", "state": "UP"}}}
@@ -72,3 +76,23 @@ def test_a_cluster_that_comes_and_goes_is_waited_for() -> None:
     for _ in range(20):
         life.reachable = not life.reachable
         life.live(LOST_SECONDS - 5.0, GONE)
+
+
+def test_what_a_lost_producer_held_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after its timeout of a minute. Nobody listens there, before and after: what is sent next waits again."""
+    producer = KafkaProducer(load_settings(kafka_bootstrap="127.0.0.1:1"))
+    try:
+        held = producer.send(OutRecord("topic", b"key", b"value"))
+        told = Event()
+
+        def check(_reach: Reach) -> None:
+            if not told.is_set():
+                told.set()
+                raise KafkaLost("for a test")
+
+        monkeypatch.setattr(Reach, "check", check)
+        with pytest.raises(ProduceFailed):
+            held.result(30)
+        assert not producer.send(OutRecord("topic", b"key", b"value")).done()
+    finally:
+        producer.close(0.1)
