@@ -66,6 +66,8 @@ def test_an_objects_own_error_is_not_the_servers() -> None:
     assert is_for_later("not enough memory for this import")
     # What 1.35.2 says of every object while it loads its collections after a kill -9.
     assert is_for_later("could not find index for class Bio_v. It might have been deleted in the meantime")
+    # The same moment, asked by gRPC: it ended an embedder as a fault of its own.
+    assert is_for_later("explorer: list class: search: tried to browse non-existing index for Standing_v.")
     assert not is_for_later("invalid text property 'caption' on class 'Post_v': not a string, but 'read-only'")
     assert not is_for_later("new node has a vector with length 4: vector dimensions do not match the index dimensions")
     assert issubclass(StoreUnavailable, Unavailable)

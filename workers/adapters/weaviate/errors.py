@@ -63,6 +63,7 @@ _LATER_WORDS = (
     "not present in schema",
     "could not find class",
     "could not find index for class",
+    "non-existing index",
     "not found in schema",
 )
 
