@@ -245,13 +245,17 @@ def test_kill_9_loses_nothing(posts: Posts, start: Callable[[], Worker]) -> None
 
 @BOTH_PROTOCOLS
 def test_a_second_worker_joins_and_leaves_under_load(posts: Posts, start: Callable[[], Worker]) -> None:
-    """Nobody dies, so nothing is done twice: what is in flight is committed before a partition changes hands."""
-    posts.publish(2000)
+    """Nobody dies, so nothing is done twice: what is in flight is committed before a partition changes hands.
+
+    Each post has a creator of its own: behind an event of one creator that waits for an earlier one of it, others are
+    done and not committed, so that whoever is next does them again.
+    """
+    posts.publish(2000, creators=10_000)
     first = start()
     eventually(lambda: len(posts.stored()) > 200, 60)
     second = start()
     eventually(second.ready, 60)
-    posts.publish(500)
+    posts.publish(500, creators=10_000)
     second.signal(signal.SIGTERM)
     assert second.ended() == 0
     eventually(lambda: posts.uncommitted() == 0, 60)
