@@ -138,8 +138,20 @@ class Outcomes:
 
     def _shut_out(self, creator: str, record: InRecord, table: Table) -> bool:
         """Whether the creator is erased, or was after this record."""
+        standing = self._standing(creator, table)
+        return standing is not None and standing.shuts_out(record)
+
+    def _shown(self, served: Served, table: Table) -> Served:
+        """Without those who are erased: a crash can have kept a standing, and not that the name was taken out.
+
+        Else a repeat of the same match, read without the name, would be another list, and the match contested.
+        """
+        standings = {creator: self._standing(creator, table) for creator in served.creators}
+        return Served(tuple(name for name, said in standings.items() if not (said and said.erased)), served.contested)
+
+    def _standing(self, creator: str, table: Table) -> Standing | None:
         row = table.get(standing_key(self._key.hash(creator)))
-        return row is not None and Standing.decode(row).shuts_out(record)
+        return None if row is None else Standing.decode(row)
 
     def _keep_match(self, match: MatchServed, record: InRecord, table: Table) -> tuple[set[PairKey], bool]:
         """A served match, and the pairs whose decisions name it. An anonymous one never teaches."""
@@ -150,7 +162,7 @@ class Outcomes:
         said = Served(tuple(creator for creator in creators if not self._shut_out(creator, record, table)))
         key = match_key(brand, match.match_id)
         known = table.get(key)
-        stays = said if known is None else decode_served(known).with_also(said)
+        stays = said if known is None else self._shown(decode_served(known), table).with_also(said)
         table.put(key, stays.encode())
         prefix = named_prefix(brand, match.match_id)
         touched = {(brand, key[len(prefix) :].decode()) for key, _ in table.scan(prefix)}
