@@ -231,8 +231,10 @@ async def test_a_partition_is_given_away_once_all_its_changes_are_acknowledged(r
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not waiting.done()
+    assert rocks.behind()
     changelog.acknowledge()
     await waiting
+    assert not rocks.behind()
     await rocks.landed()
     await rocks.data.stop()
 

@@ -3,8 +3,8 @@
 A row is sent to the changelog, and is on disk once that has it: until then it is ahead, in memory. So the disk never
 holds what the changelog lacks, and what a crash leaves is the changelog up to some record: were a deletion on disk
 alone, nobody would send it again, and the changelog would bring the row back. The futures of what was sent are
-collected (``taken``), so that an event is acknowledged only after them. The store is a cache of the changelog: it may
-be lost at any time.
+collected (``taken``), so that an event is acknowledged only after them; so the worker's queue bounds what is ahead. The
+store is a cache of the changelog: it may be lost at any time.
 """
 
 from __future__ import annotations
@@ -88,6 +88,10 @@ class ChangelogTable(faust.Table):  # type: ignore[misc]
         """Wait until the changelog has acknowledged every change of before the call."""
         for future in [future for ahead in self._ahead.values() for future, _ in ahead.values()]:
             await future
+
+    def behind(self) -> bool:
+        """Whether the changelog has yet to acknowledge a change."""
+        return any(not future.done() for ahead in self._ahead.values() for future, _ in ahead.values())
 
     def _on_changelog_sent(self, future: FutureMessage) -> None:
         """Put the row on disk, then remember how much of the changelog the disk holds.

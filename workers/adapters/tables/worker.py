@@ -330,9 +330,9 @@ class KeyedWorker:
         """From the consumer's thread. What is in flight may be another's by now, and nothing waits for it any more."""
 
         def judge() -> None:
-            if self._open and not self._draining:
+            if (self._open or self._table.behind()) and not self._draining:
                 self._forgotten = True
-                self._fail(RuntimeError("the group has forgotten this member, and events are in flight"))
+                self._fail(RuntimeError("the group has forgotten this member, and events or rows are in flight"))
 
         self._loop.call_soon_threadsafe(judge)
 
