@@ -24,7 +24,9 @@ from tests.topics import newest, read_topic
 from tests.waiting import eventually
 from workers.adapters import security
 from workers.adapters.kafka import KafkaProducer, topic_facts
+from workers.adapters.kafka_answers import KafkaRefuses
 from workers.config import Settings, child_environment, load_settings
+from workers.doctor.kafka import examine
 from workers.domain.events import CreatorUpdated, PostEmbedded, PostRemoved
 from workers.domain.model_card import load_model_card
 from workers.domain.topics import topic_name
@@ -35,7 +37,6 @@ from workers.stack.processes import tail
 from workers.stack.recipe import Place
 from workers.stack.topics import create_topics
 from workers.wire.cloudevents import JsonCodec, Wire
-from workers.wire.records import Unavailable
 
 PLAIN, SCRAM, KEY = "planted-plain-password", "planted-scram-password", "planted-key-password"
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -228,16 +229,35 @@ def test_a_worker_of_faust_does_its_work(secured: Secured, way: str, tmp_path: P
 def test_whoever_has_no_password_or_another_authority_is_kept_out(
     secured: Secured, stack: Settings, tmp_path: Path
 ) -> None:
-    """And is told which server did not answer, without the password that was tried."""
+    """And is told so at once, without the password that was tried."""
     settings = secured.by_password
     wrong = settings.model_copy(
         update={"kafka_sasl_password": Settings(kafka_sasl_password="planted").kafka_sasl_password}
     )
     other = settings.model_copy(update={"kafka_ca_file": Authority(tmp_path).file})
-    for refused in (wrong, other):
-        with pytest.raises(Unavailable) as failed:
+    for refused, why in ((wrong, "authentication failed: .*'streamscout'"), (other, "no TLS connection")):
+        with pytest.raises(KafkaRefuses, match=f"Kafka at {settings.kafka_bootstrap}: {why}") as failed:
             topic_facts(refused, [topic_name("nobody", "posts")])
         assert "planted" not in str(failed.value)
+        (finding,) = examine(refused)
+        assert finding.what == str(failed.value)
+
+
+def test_a_worker_that_is_not_let_in_says_so(secured: Secured, tmp_path: Path) -> None:
+    """With the exit code of a server that cannot be reached."""
+    settings = world(secured.by_password, tmp_path)
+    (tmp_path / "wrong").write_text("not-it")
+    wrong = settings.model_copy(update={"kafka_sasl_password_file": tmp_path / "wrong"})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.integration.echo_worker"],
+        env=child_environment(wrong),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "authentication failed" in done.stderr
 
 
 def test_the_command_line_shows_no_secret(secured: Secured, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from workers.adapters import security
 from workers.adapters.committed import committed_offsets
-from workers.adapters.kafka import START_SECONDS, KafkaUnavailable, topic_facts
+from workers.adapters.kafka import topic_facts
+from workers.adapters.kafka_answers import START_SECONDS, KafkaUnavailable
 from workers.config import Settings
 from workers.domain.topics import topic_name
 from workers.wire import records

@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 
 from workers.adapters import security
 from workers.adapters.committed import committed_offsets
+from workers.adapters.kafka_answers import START_SECONDS, KafkaUnavailable, reached
 from workers.adapters.kafka_membership import KafkaFailed, check_session, fatal, membership
 from workers.adapters.kafka_producer import MAX_MESSAGE_BYTES
 from workers.adapters.kafka_producer import KafkaProducer as KafkaProducer
@@ -28,9 +29,8 @@ from workers.config import Settings
 from workers.containment.quarantine import CLEAN
 from workers.domain.topics import topic_name
 from workers.wire import records
-from workers.wire.records import InRecord, Listener, Position, TopicFacts, Unavailable
+from workers.wire.records import InRecord, Listener, Position, TopicFacts
 
-START_SECONDS: Final = 15.0
 TOPIC_SECONDS: Final = 5.0
 STATISTICS_MS: Final = 500
 ANEW_SECONDS: Final = 5.0
@@ -52,10 +52,6 @@ FENCED: Final = frozenset(
 
 # librdkafka's own log, through the standard library's: `process.logs` sets its form and level.
 _LOGGER: Final = logging.getLogger("librdkafka")
-
-
-class KafkaUnavailable(Unavailable):
-    """No broker answers, or a topic is not there yet."""
 
 
 class KafkaConsumer:
@@ -82,7 +78,7 @@ class KafkaConsumer:
         self._heard = time.monotonic()
         self._reach = Reach(asking(settings))
         self._bootstrap = settings.kafka_bootstrap
-        self._admin = AdminClient({**security.kafka(settings), "log_level": 3}, logger=_LOGGER)
+        self._admin: AdminClient
         self._settings = settings
         self._group = topic_name(settings.namespace, group)
         self._consumer = Consumer(
@@ -112,6 +108,7 @@ class KafkaConsumer:
         Raises KafkaUnavailable, and SettingsError where the broker's session timeout is another than ours.
         """
         self._listener = listener
+        self._admin = reached(self._settings)
         check_session(self._admin, self._settings, self._group)
         deadline = time.monotonic() + TOPIC_SECONDS
         while missing := self._describe(topics):
@@ -313,7 +310,7 @@ class KafkaConsumer:
 
 def topic_facts(settings: Settings, topics: Sequence[str]) -> dict[str, TopicFacts]:
     """Facts of topics by their full names. Raises KafkaUnavailable, naming a topic that is not there."""
-    admin = AdminClient({**security.kafka(settings), "log_level": 3})
+    admin = reached(settings)
     limits = {
         resource.name: future
         for resource, future in admin.describe_configs(

@@ -58,6 +58,10 @@ class KafkaProducer:
             "statistics.interval.ms": STATISTICS_MS,
             "stats_cb": lambda text: self._reach.told(json.loads(text)),
         }
+        if not _LOGGER.handlers:
+            # Where nobody keeps a log, as in a command, Python would print every line of librdkafka's.
+            _LOGGER.addHandler(logging.NullHandler())
+        self._where, self._seconds = settings.kafka_bootstrap, delivery_ms / 1000
         self._together = Producer(self._configuration, logger=_LOGGER)
         self._one_by_one: Producer | None = None
         self._choosing = Lock()
@@ -93,7 +97,7 @@ class KafkaProducer:
             elif error.code() in NEVER and not alone:
                 self._produce(record, future, alone=True)
             else:
-                future.set_exception(_failure(record, error))
+                future.set_exception(self._failure(record, error))
 
         where = {} if record.partition is None else {"partition": record.partition}
         while True:
@@ -113,7 +117,7 @@ class KafkaProducer:
                 assert producer is not None
                 producer.poll(0.05)
             except KafkaException as error:
-                future.set_exception(_failure(record, error.args[0]))
+                future.set_exception(self._failure(record, error.args[0]))
                 return
             else:
                 return
@@ -145,9 +149,10 @@ class KafkaProducer:
             producer.purge()
             producer.flush(_PURGE_SECONDS)
 
-
-def _failure(record: OutRecord, error: KafkaError) -> ProduceFailed:
-    if error.code() in NEVER:
-        size = len(record.key or b"") + len(record.value or b"")
-        return OutputRefused(f"{record.topic}: {error.str()} ({size} bytes of key and value)")
-    return ProduceFailed(f"{record.topic}: {error.str()}")
+    def _failure(self, record: OutRecord, error: KafkaError) -> ProduceFailed:
+        if error.code() in NEVER:
+            size = len(record.key or b"") + len(record.value or b"")
+            return OutputRefused(f"{record.topic}: {error.str()} ({size} bytes of key and value)")
+        if error.code() == KafkaError._MSG_TIMED_OUT:
+            return ProduceFailed(f"{record.topic}: Kafka at {self._where} did not take it within {self._seconds:g} s")
+        return ProduceFailed(f"{record.topic}: {error.str()}")

@@ -17,10 +17,11 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from workers.adapters import security
-from workers.adapters.kafka import START_SECONDS, STATISTICS_MS, KafkaUnavailable
+from workers.adapters.kafka import STATISTICS_MS
+from workers.adapters.kafka_answers import START_SECONDS, KafkaUnavailable, reached
 from workers.adapters.kafka_membership import KafkaFailed
 from workers.adapters.kafka_reach import Reach, asking
 from workers.config import Settings
@@ -47,7 +48,7 @@ class WholeTopics:
         last: Mapping[str, int] | None = None,
     ) -> None:
         self._topic_ids: dict[str, str] = {}
-        self._admin = AdminClient({**security.kafka(settings), "log_level": 3})
+        self._admin = reached(settings)
         partitions = self._begin(self._describe(topics), since or {}, last or {})
         self._behind = {(one.topic, one.partition) for one in partitions}
         self._reach = Reach(asking(settings))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from workers.adapters import security
+from workers.adapters.kafka_answers import KafkaRefuses, KafkaUnavailable, reached
 from workers.adapters.kafka_membership import check_session
 from workers.config import Settings, SettingsError
 from workers.doctor.findings import UNREACHABLE, USAGE, Finding, fine, wrong
@@ -29,8 +29,8 @@ def examine(settings: Settings) -> Sequence[Finding]:
     if not any(connects(one) for one in settings.kafka_bootstrap.split(",")):
         do = "start it (`streamscout up`), or correct STREAMSCOUT_KAFKA_BOOTSTRAP"
         return [wrong(CHECK, f"nothing listens at {settings.kafka_bootstrap}", do, UNREACHABLE)]
-    admin = AdminClient({**security.kafka(settings), "log_level": 0})
     try:
+        admin = reached(settings, SECONDS)
         partitions = {name: len(each.partitions) for name, each in admin.list_topics(timeout=SECONDS).topics.items()}
         return [
             fine(CHECK, f"answers at {settings.kafka_bootstrap} ({settings.kafka_security})"),
@@ -42,10 +42,15 @@ def examine(settings: Settings) -> Sequence[Finding]:
                 _configs(admin, settings, partitions),
             ),
         ]
+    except KafkaRefuses as error:
+        do = "correct STREAMSCOUT_KAFKA_SECURITY, user, password, mechanism and certificates to what its listener wants"
+        return [wrong(CHECK, str(error), do, UNREACHABLE)]
+    except KafkaUnavailable as error:
+        do = "see its log; check STREAMSCOUT_KAFKA_SECURITY against its listener"
+        return [wrong(CHECK, str(error), do, UNREACHABLE)]
     except KafkaException as error:
         what = f"{settings.kafka_bootstrap} accepts connections and does not answer: {error.args[0].str()}"
-        do = "see its log; check STREAMSCOUT_KAFKA_SECURITY, user, password and certificates against its listener"
-        return [wrong(CHECK, what, do, UNREACHABLE)]
+        return [wrong(CHECK, what, "see its log", UNREACHABLE)]
 
 
 def judge_topics(

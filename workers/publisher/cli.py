@@ -82,11 +82,22 @@ def _print(report: PublishReport, strict: bool) -> None:
     for bad in report.bad:
         for message in [f"{each.field}: {each.message}" for each in bad.error.fields] or [bad.error.detail]:
             typer.echo(f"line {bad.number}: {message}")
-    for number, why in sorted(report.undelivered.items()):
-        typer.echo(f"line {number}: not delivered: {why}")
+    for why, numbers in undelivered(report).items():
+        typer.echo(f"{numbers}: not delivered: {why}")
     kept = " (--strict: nothing was sent)" if strict and report.bad else ""
     counts = f"{report.delivered} delivered, {len(report.bad)} bad, {len(report.undelivered)} not delivered"
     typer.echo(f"{report.topic}: {counts}, of {report.lines} lines{kept}")
+
+
+def undelivered(report: PublishReport) -> dict[str, str]:
+    """Which lines were not delivered, by why: each reason is said once."""
+    lines: dict[str, list[int]] = {}
+    for number, why in sorted(report.undelivered.items()):
+        lines.setdefault(why, []).append(number)
+    return {
+        why: f"line {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} lines from {numbers[0]} to {numbers[-1]}"
+        for why, numbers in lines.items()
+    }
 
 
 def _usage(message: str) -> typer.Exit:

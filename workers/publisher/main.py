@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO, Final
 
 from workers.adapters.kafka import KafkaProducer
+from workers.adapters.kafka_answers import START_SECONDS, reached
 from workers.adapters.registry import build_codec
 from workers.config import Settings
 from workers.publisher.worker import Progress, Publisher, PublishReport
@@ -22,12 +23,16 @@ def publish_stream(
     strict: bool,
     progress: Progress,
     *,
-    delivery_ms: int = DELIVERY_MS,
+    patience: float = START_SECONDS,
 ) -> PublishReport:
-    """Publish JSON lines to ``topic``. Raises SettingsError, and Unavailable where a server does not answer."""
+    """Publish JSON lines to ``topic``. Raises SettingsError, and Unavailable where a server does not answer.
+
+    Kafka has ``patience`` seconds for its first answer: nothing is read before it.
+    """
     settings.required("kafka_bootstrap")
+    reached(settings, patience)
     wire = Wire(build_codec(settings), SOURCE, settings.namespace)
-    producer = KafkaProducer(settings, delivery_ms=delivery_ms)
+    producer = KafkaProducer(settings, delivery_ms=DELIVERY_MS)
     try:
         return Publisher(topic, wire, producer, progress).publish(stream, strict)
     finally:

@@ -34,6 +34,9 @@ def up(as_json: AsJson = False, only: Only = "") -> None:
             set_up(Launcher(settings, board).up(recipes), board)
     except StackError as error:
         raise _fail(error) from error
+    except SettingsError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(_USAGE) from error
     _print([line for line in collect_status(_settings()) if line.kind == "server"], as_json)
 
 

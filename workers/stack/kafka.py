@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from workers.adapters import security
-from workers.config import Settings, child_environment
+from workers.config import Settings, SettingsError, child_environment
 from workers.stack import processes, versions
 from workers.stack.ports import LOOPBACK, connects
 from workers.stack.processes import Process
@@ -110,7 +110,12 @@ class Kafka:
     def given(self, settings: Settings) -> dict[str, str]:
         return {"kafka_bootstrap": settings.kafka_bootstrap} if settings.kafka_bootstrap else {}
 
-    def fingerprint(self, settings: Settings) -> str:  # noqa: ARG002 - the same for all settings
+    def fingerprint(self, settings: Settings) -> str:
+        if settings.kafka_security != "PLAINTEXT":
+            raise SettingsError(
+                f"STREAMSCOUT_KAFKA_SECURITY: {settings.kafka_security} is for a Kafka of yours, and no address of one "
+                "is given: set STREAMSCOUT_KAFKA_BOOTSTRAP, or unset this for the local one, spoken to in clear"
+            )
         return self.version
 
     def install(self, cache: Path, report: Report) -> Path:

@@ -48,7 +48,10 @@ class Recipe(Protocol):
         """The addresses that the settings give; empty where they give none."""
 
     def fingerprint(self, settings: Settings) -> str:
-        """What a running server must have been started with; one that was started with other things is replaced."""
+        """What a running server must have been started with; one that was started with other things is replaced.
+
+        Raises SettingsError for settings with which no server of ours can be meant.
+        """
 
     def install(self, cache: Path, report: Report) -> Path:
         """The program's folder, from the cache, else built or fetched into it. Raises ServerUnavailableError."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.producer import MemoryProducer
 from workers.domain.reasons import InvalidEvent
-from workers.publisher.cli import as_json, exit_code
+from workers.publisher.cli import as_json, exit_code, undelivered
 from workers.publisher.lines import MAX_LINE_BYTES, Line, numbered_lines, read_line
 from workers.publisher.worker import CHUNK_LINES, Publisher, PublishReport
 from workers.wire.cloudevents import JsonCodec, Wire
@@ -113,6 +113,7 @@ def test_a_broker_that_takes_nothing_ends_the_publishing() -> None:
     report = publish(b"".join(removal(n) for n in range(3 * CHUNK_LINES)), producer)
     assert (report.lines, report.delivered) == (CHUNK_LINES, 0)
     assert exit_code(report) == 3
+    assert undelivered(report) == {"the record is too large": f"{CHUNK_LINES} lines from 1 to {CHUNK_LINES}"}
 
 
 def test_progress_is_told_in_bytes_of_the_file() -> None:

@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from workers.config import Settings
+from workers.config import Settings, SettingsError
 from workers.domain.model_card import CARD_FILE
 from workers.stack import versions
 from workers.stack.errors import ServerUnavailableError
-from workers.stack.kafka import pom, properties
+from workers.stack.kafka import Kafka, pom, properties
 from workers.stack.launcher import RECIPES
 from workers.stack.triton import REQUIREMENTS, Triton, folder, shared_memory_prefix
 from workers.stack.weaviate import Weaviate, bound_to_loopback, environment
@@ -110,3 +110,10 @@ def test_every_address_has_the_name_of_a_setting(recipe: Weaviate) -> None:
 def test_a_server_that_is_not_there_is_not_ready(recipe: Weaviate) -> None:
     """An answer, not an error."""
     assert recipe.ready(recipe.addresses(dict.fromkeys(recipe.ports, 1)), Settings()) is False
+
+
+def test_the_local_kafka_is_not_started_for_settings_of_another() -> None:
+    """SASL without an address: it would be started in clear, and never be reached."""
+    assert Kafka().fingerprint(Settings())
+    with pytest.raises(SettingsError, match=r"STREAMSCOUT_KAFKA_SECURITY: SASL_SSL .*STREAMSCOUT_KAFKA_BOOTSTRAP"):
+        Kafka().fingerprint(Settings(kafka_security="SASL_SSL", kafka_sasl_username="u"))
