@@ -103,7 +103,8 @@ def _opened(data: bytes, limits: DecodeLimits) -> Image.Image:
     except UnidentifiedImageError as error:
         raise InvalidMedia(Reason.MEDIA_TYPE, f"no picture of a known type ({', '.join(FORMATS)})") from error
     except _TOO_MANY as error:
-        raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, str(error)) from error
+        most = min(limits.media_max_pixels, Image.MAX_IMAGE_PIXELS or limits.media_max_pixels)
+        raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, f"more pixels than the {most} that are read") from error
     except Exception as error:  # whatever a reader raises at a stranger's bytes, it is the bytes that are wrong
         raise InvalidMedia(Reason.MEDIA_CORRUPT, f"cannot be opened: {_said(error)}") from error
     pixels = image.width * image.height
@@ -131,7 +132,7 @@ def _loaded(image: Image.Image) -> Image.Image:
         turn = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image)
     except _TOO_MANY as error:
-        raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, str(error)) from error
+        raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, "a frame of more pixels than are read") from error
     except Exception as error:  # as above; not BaseException: a worker that is told to end does
         raise InvalidMedia(Reason.MEDIA_CORRUPT, f"{image.format} cannot be decoded: {_said(error)}") from error
     return rgb if turn is None else rgb.transpose(turn)

@@ -1,9 +1,15 @@
-"""Where a browser finds a picture: at its web address, or under ``/media/`` where it lies in the allowed directory."""
+"""Where a browser finds a picture: at its web address, or under ``/media/`` where it lies in the allowed directory.
+
+A signature in an address is a right to read, given to us and not to our callers: such an address is shown without it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from workers.domain.masking import masked
+from workers.domain.media_answers import expiry
 
 MEDIA_TYPES = {
     ".png": "image/png",
@@ -18,10 +24,10 @@ MEDIA_TYPES = {
 
 
 def shown_url(url: str, root: Path | None) -> str | None:
-    """The address for a browser: http(s) as it is, a file of ``root`` as ``/media/<path>`` if it is served, or None."""
+    """The address for a browser: http(s), a file of ``root`` as ``/media/<path>`` if it is served, or None."""
     parts = urlsplit(url)
     if parts.scheme in ("http", "https"):
-        return url
+        return unsigned(url)
     if parts.scheme != "file" or root is None:
         return None
     path = Path(unquote(parts.path))
@@ -29,6 +35,13 @@ def shown_url(url: str, root: Path | None) -> str | None:
     if not path.is_relative_to(whole) or path.suffix.lower() not in MEDIA_TYPES:
         return None
     return f"/media/{quote(str(path.relative_to(whole)))}"
+
+
+def unsigned(url: str) -> str:
+    """An address without its query where that carries a signature, a key, or until when it is good."""
+    parts = urlsplit(url)
+    signed = masked(f"?{parts.query}") != f"?{parts.query}" or expiry(url) is not None
+    return urlunsplit(parts._replace(query="", fragment="")) if signed else url
 
 
 def served_file(name: str, root: Path | None) -> tuple[Path, str] | None:

@@ -29,7 +29,7 @@ from workers.match.dead_posts import DeadPost
 from workers.match.filters import read_json
 from workers.match.lookup import KnownCreator, KnownPost
 from workers.match.matching import NO_MODEL, Match, explain
-from workers.match.pictures import shown_url
+from workers.match.pictures import shown_url, unsigned
 from workers.match.ranking import POLICY, Ranked
 
 Properties = Mapping[str, PropertyValue]
@@ -41,7 +41,7 @@ def hit_answer(hit: Hit, media_root: Path | None) -> HitAnswer:
     return HitAnswer(
         post_id=str(hit.post["post_id"]),
         creator_id=str(hit.post["creator_id"]),
-        url=_text(hit.post, "url"),
+        url=_address(hit.post),
         score=hit.score,
         visual_score=visual.cosine if visual else None,
         caption_score=hit.caption_score,
@@ -120,7 +120,7 @@ def post_answer(known: KnownPost, media_root: Path | None) -> PostAnswer:
         searchable_revision=int(str(post["revision"])) if post.get("complete") and not post.get("removed") else None,
         reason=dead.reason if dead and known.state == "dead" else None,
         dead=_dead(dead) if dead and known.state == "dead" else None,
-        url=_text(post, "url"),
+        url=_address(post),
         platform=_text(post, "platform"),
         language=_text(post, "language"),
         published_at=_time(post, "published_at"),
@@ -199,6 +199,11 @@ def _vector(stored: StoredObject, name: str) -> list[float] | None:
 def _text(properties: Properties, name: str) -> str | None:
     value = properties.get(name)
     return value if isinstance(value, str) else None
+
+
+def _address(properties: Properties) -> str | None:
+    url = _text(properties, "url")
+    return None if url is None else unsigned(url)
 
 
 def _time(properties: Properties, name: str) -> datetime | None:

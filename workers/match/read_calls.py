@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Path, Query, Request, UploadFile
 from pydantic import Field
+from starlette.datastructures import FormData
 
 from workers.match.answers import (
     BrandAnswer,
@@ -19,7 +20,7 @@ from workers.match.answers import (
 from workers.match.content import Hit
 from workers.match.limits import FORM_BODY, JSON_BODY
 from workers.match.present import brand_answer, creator_answer, hit_answer, match_answer, post_answer, ranked_answer
-from workers.match.problems import not_found, too_large
+from workers.match.problems import invalid, not_found, too_large
 from workers.match.requests import MAX_LIMIT, MAX_QUERY, MatchRequest, Search, SearchFilters
 from workers.match.rooms import Rooms
 
@@ -64,9 +65,13 @@ async def search(asked: Annotated[SearchByText, Query()], rooms: RoomsOf) -> Sea
 
 @router.post("/search", tags=["search"], dependencies=[FORM_BODY])
 async def search_by_picture(
-    image: Annotated[UploadFile, File(description="A picture")], asked: Annotated[SearchBy, Query()], rooms: RoomsOf
+    image: Annotated[UploadFile, File(description="A picture")],
+    asked: Annotated[SearchBy, Query()],
+    rooms: RoomsOf,
+    request: Request,
 ) -> SearchAnswer:
-    """Posts that look like a picture, or speak of what is on it."""
+    """Posts that look like a picture, or speak of what is on it. Filters stand in the query, not in the form."""
+    refuse_unknown_fields(await request.form())
     data = await image.read(rooms.media_max_bytes + 1)
     if len(data) > rooms.media_max_bytes:
         raise too_large(rooms.media_max_bytes)
@@ -115,6 +120,19 @@ async def brand(brand_id: Id, rooms: RoomsOf) -> BrandAnswer:
     if known is None:
         raise not_found("brand", brand_id)
     return brand_answer(known)
+
+
+def refuse_unknown_fields(form: FormData) -> None:
+    """A filter that is lost in a form would be as bad as a misspelt one."""
+    names = [name for name, _ in form.multi_items()]
+    errors = [
+        {"field": name, "in": "body", "message": "no field of this form: `image` is; the rest goes into the query"}
+        for name in sorted(set(names) - {"image"})
+    ]
+    if names.count("image") > 1:
+        errors.append({"field": "image", "in": "body", "message": "one picture is searched by"})
+    if errors:
+        raise invalid("; ".join(f"{each['field'][:100]}: {each['message']}" for each in errors[:5]), errors)
 
 
 def _search_answer(rooms: Rooms, hits: list[Hit]) -> SearchAnswer:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from workers.domain.events import Aspect
 from workers.domain.fields import (
@@ -21,6 +30,7 @@ from workers.domain.fields import (
     Timestamp,
     Url,
 )
+from workers.domain.filters import AGES, GENDERS
 
 MAX_LIMIT = 100
 MAX_QUERY = 1000
@@ -43,6 +53,22 @@ Languages = Annotated[tuple[Language, ...], BeforeValidator(_as_list), Field(max
 Countries = Annotated[tuple[Country, ...], BeforeValidator(_as_list), Field(max_length=64)]
 Categories = Annotated[tuple[Label, ...], BeforeValidator(_as_list), Field(max_length=64)]
 Dimension = Literal["gender", "age", "country"]
+_KEYS: Final = {"gender": GENDERS, "age": AGES}
+_COUNTRY: Final = TypeAdapter(Country)
+
+
+def _known_keys(audience: dict[Dimension, dict[str, float]]) -> dict[Dimension, dict[str, float]]:
+    """No creator has a share under a misspelt key: it would leave out everyone, and say nothing."""
+    for dimension, shares in audience.items():
+        for key in shares:
+            if dimension == "country":
+                try:
+                    _COUNTRY.validate_python(key)
+                except ValidationError as error:
+                    raise ValueError(f"country.{key}: not a country's code of two capital letters") from error
+            elif key not in _KEYS[dimension]:
+                raise ValueError(f"{dimension}.{key}: no such key; there are {', '.join(_KEYS[dimension])}")
+    return audience
 
 
 class Range(Request):
@@ -78,7 +104,11 @@ class Filters(Request):
     country: Countries = ()
     category: Categories = ()
     followers: Range = Range()
-    audience: Annotated[dict[Dimension, Annotated[dict[Label, Share], Field(max_length=64)]], Field(max_length=3)] = {}
+    audience: Annotated[
+        dict[Dimension, Annotated[dict[Label, Share], Field(max_length=64)]],
+        Field(max_length=3),
+        AfterValidator(_known_keys),
+    ] = {}
     price: PriceCap | None = None
     active_within_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     exclude_creators: Annotated[tuple[Identifier, ...], Field(max_length=1000)] = ()
@@ -107,7 +137,7 @@ class MatchRequest(Request):
     brand_id: Identifier | None = None
     images: Annotated[tuple[Url, ...], Field(max_length=8)] = ()
     aspects: Annotated[tuple[Aspect, ...], Field(max_length=4)] = ()
-    audience: Annotated[dict[Dimension, Shares], Field(max_length=3)] = {}
+    audience: Annotated[dict[Dimension, Shares], Field(max_length=3), AfterValidator(_known_keys)] = {}
     filters: Filters = Filters()
     weights: Weights = Weights()
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10

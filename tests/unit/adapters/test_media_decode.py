@@ -93,6 +93,8 @@ def test_too_many_pixels_are_refused_by_the_header_alone() -> None:
     bomb = bytearray(encoded(Image.new("1", (8, 8)), "BMP"))
     bomb[18:26] = (60_000).to_bytes(4, "little") * 2
     assert refusal(bytes(bomb)) == Reason.MEDIA_TOO_MANY_PIXELS
+    with pytest.raises(InvalidMedia, match=r": more pixels than the 400000 that are read$"):
+        decode(bytes(bomb), LIMITS)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])

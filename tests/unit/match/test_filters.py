@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from workers.domain.events import BrandBriefed
+from workers.domain.filters import AGES, GENDERS
 from workers.domain.queries import Condition, all_hold
 from workers.domain.stored import PropertyValue
 from workers.match.filters import creator_filters, post_filters
@@ -102,6 +103,9 @@ def test_no_filters_are_no_conditions() -> None:
     [
         ({"brief": "x", "filters": {"platfrom": ["x"]}}, "filters.platfrom"),
         ({"brief": "x", "filters": {"audience": {"hair": {"red": 1}}}}, "filters.audience.hair.[key]"),
+        ({"brief": "x", "filters": {"audience": {"gender": {"woman": 0.6}}}}, "filters.audience"),
+        ({"brief": "x", "filters": {"audience": {"country": {"Austria": 0.6}}}}, "filters.audience"),
+        ({"brief": "x", "audience": {"age": {"18-25": 0.6}}}, "audience"),
         ({"brief": "x", "filters": {"followers": {"min": 2, "max": 1}}}, "filters.followers"),
         ({"brief": "x", "filters": {"followers": {"min": 10**30}}}, "filters.followers.min"),
         ({"brief": "x", "limit": 101}, "limit"),
@@ -115,6 +119,14 @@ def test_a_wrong_request_is_refused_with_its_field(body: dict[str, object], fiel
     with pytest.raises(ValidationError) as caught:
         MatchRequest.model_validate(body)
     assert ".".join(str(step) for step in caught.value.errors()[0]["loc"]) == field
+
+
+def test_a_misspelt_key_of_an_audience_is_told_with_those_there_are() -> None:
+    """It would leave out every creator, and say nothing."""
+    with pytest.raises(ValidationError, match=r"gender\.woman: no such key; there are women, men, other"):
+        Filters.model_validate({"audience": {"gender": {"woman": 0.6}}})
+    every = {"gender": dict.fromkeys(GENDERS, 0.1), "age": dict.fromkeys(AGES, 0.1), "country": {"AT": 0.1}}
+    assert Filters.model_validate({"audience": every}).audience == every
 
 
 def test_a_search_filters_posts_by_platform_language_creator_and_time() -> None:

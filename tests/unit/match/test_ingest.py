@@ -213,3 +213,19 @@ async def test_a_file_that_a_browser_cannot_show_has_no_address(tmp_path: Path) 
     """A TIFF is not served; a BMP is."""
     assert shown_url((tmp_path / "a.tif").as_uri(), tmp_path) is None
     assert shown_url((tmp_path / "a.bmp").as_uri(), tmp_path) == "/media/a.bmp"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "X-Amz-Signature=abc&X-Amz-Expires=60",
+        "w=640&sig=abc",
+        "token=abc",
+        "oh=00_AfB&oe=68C2F1A0",
+        "Expires=1767225600&Key-Pair-Id=K",
+    ],
+)
+def test_an_address_is_shown_without_its_signature(query: str) -> None:
+    """The right to read was given to us, not to our callers; other queries belong to the address."""
+    assert shown_url(f"https://cdn.example/a.jpg?{query}", None) == "https://cdn.example/a.jpg"
+    assert shown_url("https://cdn.example/a.jpg?w=640&v=2", None) == "https://cdn.example/a.jpg?w=640&v=2"

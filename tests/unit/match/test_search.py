@@ -68,6 +68,18 @@ async def test_a_picture_is_a_query_too(api: httpx.AsyncClient) -> None:
     assert [hit["post_id"] for hit in answer.json()["hits"]] == ["both"]
 
 
+@pytest.mark.parametrize("field", ["limit", "platfrom", "image"])
+async def test_a_field_that_the_form_has_not_is_refused_by_name(api: httpx.AsyncClient, field: str) -> None:
+    """Also a second picture: what a caller says must not be lost."""
+    files = [("image", ("a.png", png(), "image/png"))]
+    if field == "image":
+        answer = await api.post("/v1/search", files=files * 2)
+    else:
+        answer = await api.post("/v1/search", files=files, data={field: "1"})
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json()["errors"]] == [field]
+
+
 async def test_a_file_that_is_no_picture_is_a_problem(api: httpx.AsyncClient) -> None:
     """With the reason that the embedder would give."""
     answer = await api.post("/v1/search", files={"image": ("a.png", b"MZ", "image/png")})
