@@ -27,6 +27,10 @@ class _ReadOffsets(UserDict[TP, int | None]):
         if tp.topic in self._changelogs():
             self.data[tp] = offset
 
+    def __delitem__(self, tp: TP) -> None:
+        # `pop` looks it up first, and finds None of every topic; Faust does it to each partition that is revoked.
+        self.data.pop(tp, None)
+
 
 class Flow(FlowControlEvent):  # type: ignore[misc]
     """Whether events flow, and what is held while they do not is dropped: it will be read again.
