@@ -355,7 +355,11 @@ class KeyedWorker:
 
     def _observe(self) -> None:
         metrics.QUEUE_ITEMS.labels(self._name).set(self._open)
+        # While partitions move, the client has let go of some already, and asking it for those ends the process.
+        assigned = self._app.consumer.assignment()
         for tp, settled in self._settled.items():
+            if tp not in assigned:
+                continue
             behind = max(0, (self._app.consumer.highwater(tp) or 0) - settled)
             metrics.LAG.labels(self._name, tp.topic, str(tp.partition)).set(behind)
 
