@@ -222,6 +222,7 @@ def test_an_erasure_reaches_everything_and_only_a_reinstatement_brings_the_creat
     eventually(lambda: api.get(f"/v1/creators/{ADA}").status_code == 200, 60, "she is back")
     assert api.get(f"/v1/creators/{ADA}").json()["posts"] == 1
     assert [row["post_id"] for row in stored(settings, "Post") if row["creator_id"] == ADA] == ["post-new-ada"]
+    assert list(verified(settings).differences) == []
 
 
 def she_is_everywhere(settings: Settings, stage: Stage, api: httpx.Client, host: MediaHost, slow: str) -> list[Sent]:
