@@ -47,6 +47,22 @@ def erase_rows(creator_id: str, creator_hash: str, table: Table) -> None:
             table.put(key, Served(others, served.contested).encode())
 
 
+def named_in(key: bytes, row: bytes) -> tuple[str, str, set[str]]:
+    """A row's brand, whose it is ("" of a shortlist, and of a row that names nobody), and all whom it names.
+
+    Raises ValueError, KeyError, TypeError or IndexError for a row that is damaged.
+    """
+    kind, brand, *rest = parts_of(key)
+    if kind == "p":
+        return brand, rest[0], {rest[0]}
+    if kind == "n":
+        return brand, rest[1], {rest[1]}
+    if kind == "e":
+        claim = decode_claim(row)
+        return brand, claim.fact.creator_id, {claim.fact.creator_id, *claim.rivals}
+    return brand, "", set(decode_served(row).creators) if kind == "m" else set()
+
+
 def _as_written(creator_id: str) -> tuple[bytes, bytes, bytes]:
     """The id in keys, in JSON, and in JSON within JSON as a claim holds its fact.
 

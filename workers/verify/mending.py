@@ -30,7 +30,7 @@ from workers.outcomes.facts import pair_prefix
 from workers.verify.folds import signal_of
 from workers.verify.look import Rules, Topics
 from workers.verify.repair import Pair, Plan
-from workers.verify.signals import pairs, shown_by
+from workers.verify.signals import naming, pairs, shown_by
 from workers.verify.spool import Spool
 from workers.wire.cloudevents import Wire
 from workers.wire.records import InRecord, OutRecord, Position, ProduceFailed, Producer, Unavailable
@@ -227,19 +227,20 @@ class Mender:
     def _erase_again(self, plan: Plan) -> None:
         """As it was said: what was said later stands above it, so that nobody is erased who was reinstated."""
         for creator_id in sorted(plan.erased):
-            if self._gone(self.topics.creator_rows, creator_prefix(creator_id)):
-                self._send(self._erasure("embeddings", creator_id), "erasures said again")
-        for brand_id, creator_id in sorted(plan.forgotten):
-            for partition in self._gone(self.topics.outcome_rows, pair_prefix(brand_id, creator_id)):
-                again = replace(self._erasure("outcomes", creator_id), partition=partition)
-                self._send(again, "erasures said again")
+            for row in list(self.spool.scan(self.topics.creator_rows, creator_prefix(creator_id))):
+                self._gone(row)
+            self._send(self._erasure("embeddings", creator_id), "erasures said again")
+        lies: set[tuple[str, int]] = set()
+        for row, brand_id, owner, creators in naming(self.spool, self.topics) if plan.forgotten else ():
+            if (brand_id, owner) in plan.forgotten:
+                self._gone(row)
+            lies |= {(each, row.position.partition) for each in creators if (brand_id, each) in plan.forgotten}
+        for creator_id, partition in sorted(lies):
+            again = replace(self._erasure("outcomes", creator_id), partition=partition)
+            self._send(again, "erasures said again")
 
-    def _gone(self, changelog: str, prefix: bytes) -> list[int]:
-        """Tombstones for rows; the partitions in which they lie."""
-        rows = list(self.spool.scan(changelog, prefix))
-        for row in rows:
-            self._send(OutRecord(changelog, row.key, None, partition=row.position.partition), "rows deleted")
-        return sorted({row.position.partition for row in rows})
+    def _gone(self, row: InRecord) -> None:
+        self._send(OutRecord(row.position.topic, row.key, None, partition=row.position.partition), "rows deleted")
 
     def _erasure(self, topic: str, creator_id: str) -> OutRecord:
         at_ms = self.erased_at(creator_id) or 0

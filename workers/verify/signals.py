@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import groupby
 
 from workers.domain.events import FeedbackSignalled
 from workers.domain.reasons import InvalidEvent
+from workers.outcomes.erasing import named_in
 from workers.outcomes.facts import decode_served, match_key
 from workers.verify.folds import compare_signal, signal_of
 from workers.verify.look import Look, Topics
@@ -14,6 +16,7 @@ from workers.verify.spool import Spool
 from workers.wire.records import InRecord
 
 _FACTS = b"p\x1f"
+_REMEMBERED = 20_000
 
 
 def look_at_signals(look: Look) -> None:
@@ -27,6 +30,30 @@ def look_at_signals(look: Look) -> None:
         if look.spool.expected("signal", record.key or b"") is None:
             pair = (record.key or b"").decode("utf-8", "backslashreplace")
             look.wrong("extra", "signal", pair, pair.split("|")[0], "nothing counts for it")
+    if len(look.erasures):
+        _look_for_the_erased(look)
+
+
+def _look_for_the_erased(look: Look) -> None:
+    """Claims, shortlists and mentions name creators too."""
+    # A few creators have most of the rows.
+    is_erased = lru_cache(_REMEMBERED)(look.is_erased)
+    total = look.spool.count(look.topics.outcome_rows)
+    for number, (record, brand_id, _, creators) in enumerate(naming(look.spool, look.topics), 1):
+        look.told("rows of outcomes", number, total)
+        for creator_id in sorted(creator for creator in creators if is_erased(creator)):
+            row = (record.key or b"").decode("utf-8", "backslashreplace")
+            look.wrong("extra", "fact", f"{brand_id}|{creator_id}", brand_id, f"erased, and named in {row!r}")
+
+
+def naming(spool: Spool, topics: Topics) -> Iterator[tuple[InRecord, str, str, set[str]]]:
+    """Every row of the outcomes worker with its brand, whose it is, and all whom it names; a damaged one not."""
+    for record in spool.newest(topics.outcome_rows):
+        try:
+            yield record, *named_in(record.key or b"", record.value or b"")
+        except (ValueError, KeyError, TypeError, IndexError):
+            # A fact that cannot be read is found with its pair.
+            continue
 
 
 def _look_at_pair(look: Look, brand_id: str, creator_id: str, rows: list[bytes]) -> None:
