@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from itertools import count
@@ -292,8 +293,6 @@ def test_a_state_directory_is_of_one_process_and_taken_over_after_it(tmp_path: P
 
 def test_state_that_was_away_for_long_is_not_trusted(tmp_path: Path) -> None:
     """Tombstones that it missed may be gone from the changelog."""
-    import os
-
     with StateDirectory(tmp_path) as path:
         (path / "v1").mkdir()
     with StateDirectory(tmp_path) as path:
@@ -306,8 +305,6 @@ def test_state_that_was_away_for_long_is_not_trusted(tmp_path: Path) -> None:
 
 def test_state_that_no_process_has_used_for_long_is_deleted_by_the_next_one(tmp_path: Path) -> None:
     """Of fewer processes than there were before, none takes it over: what was erased meanwhile would stay in it."""
-    import os
-
     with StateDirectory(tmp_path), StateDirectory(tmp_path) as path, StateDirectory(tmp_path) as recent:
         for each in (path, recent):
             (each / "v1").mkdir()
