@@ -166,3 +166,7 @@ async def test_a_member_that_the_group_has_forgotten_is_not_believed_at_all() ->
     assert (membership.fresh(), told) == (False, [True])
     assert not await coordinator._do_heartbeat()
     assert not membership.fresh()
+    assert not membership.rivalled()
+    coordinator.reset_generation()
+    coordinator.reset_generation()
+    assert membership.rivalled()

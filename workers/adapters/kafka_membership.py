@@ -46,13 +46,19 @@ def instance_id(settings: Settings, worker: str) -> str | None:
     return f"{settings.group_instance_id}.{worker}" if settings.group_instance_id else None
 
 
+def fenced(settings: Settings, group: str) -> SettingsError:
+    """What ends a process whose name another one has."""
+    name = settings.group_instance_id
+    return SettingsError(
+        f"STREAMSCOUT_GROUP_INSTANCE_ID: another process joined group {group} as {name}: each needs its own name"
+    )
+
+
 def fatal(error: KafkaError, settings: Settings, group: str) -> Exception:
     """What ends a process whose consumer librdkafka has given up: the cause is in the text alone."""
     name, text = settings.group_instance_id, error.str()
     if KafkaError(KafkaError.FENCED_INSTANCE_ID).str() in text:
-        return SettingsError(
-            f"STREAMSCOUT_GROUP_INSTANCE_ID: another process joined group {group} as {name}: each needs its own name"
-        )
+        return fenced(settings, group)
     if KafkaError(KafkaError.UNRELEASED_INSTANCE_ID).str() in text:
         return Unavailable(
             f"group {group} still has a member {name}, which runs, or was killed less than one session timeout ago"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,7 @@ from workers.config import Settings
 SEND_SECONDS = 60.0
 COMMIT_SECONDS = 1.0
 HEARTBEATS_IN_A_SESSION = 6
+RIVALLED, SESSIONS = 3, 5
 
 Failed = Callable[[BaseException], None]
 
@@ -46,11 +48,17 @@ class Membership:
 
     def __init__(self, seconds: float, lost: Callable[[], None]) -> None:
         self._seconds, self._lost = seconds, lost
+        self._forgotten_at: deque[float] = deque(maxlen=RIVALLED)
         self._confirmed_at = -math.inf
 
     def confirmed(self, at: float) -> None:
         """``at`` is when the question was asked: an answer may lie unread in a frozen process."""
         self._confirmed_at = max(self._confirmed_at, at)
+
+    def rivalled(self) -> bool:
+        """Whether the group has forgotten this member so often, lately, that another one must have its name."""
+        lately = monotonic() - 2 * SESSIONS * self._seconds
+        return len(self._forgotten_at) == RIVALLED and self._forgotten_at[0] > lately
 
     def fresh(self) -> bool:
         """Whether partitions, and what is in flight of them, are certainly ours."""
@@ -76,6 +84,7 @@ class Membership:
 
         def forgotten() -> None:
             self._confirmed_at = -math.inf
+            self._forgotten_at.append(monotonic())
             reset()
             self._lost()
 

@@ -19,6 +19,7 @@ from faust.types import TP, EventT, FutureMessage
 
 from workers import metrics
 from workers.adapters.kafka import topic_facts
+from workers.adapters.kafka_membership import fenced
 from workers.adapters.tables.anew import watch_topics
 from workers.adapters.tables.app import TableApp, table_app
 from workers.adapters.tables.consumer import HandAcknowledged
@@ -26,7 +27,7 @@ from workers.adapters.tables.in_hand import InHand
 from workers.adapters.tables.limits import Limits
 from workers.adapters.tables.routing import KeyedHandler, Routing
 from workers.adapters.tables.state import ChangelogTable, StateDirectory
-from workers.config import Settings
+from workers.config import Settings, SettingsError
 from workers.containment.breaker import Alarm
 from workers.core.clock import SystemClock
 from workers.domain.events import Event
@@ -193,6 +194,8 @@ class KeyedWorker:
             error = future.exception()
             if future is starting and isinstance(error, KafkaConnectionError):
                 raise Unavailable(str(error)) from error
+            if isinstance(error, SettingsError):
+                raise error
             if error is not None:
                 raise EndedByALaw(f"{type(error).__name__}: {error}") from error
 
@@ -349,6 +352,9 @@ class KeyedWorker:
         while True:
             self._moved_at = monotonic()
             self._alarm.tell(self._moved_at)
+            if self._settings.group_instance_id and self._app.membership.rivalled():
+                # aiokafka does not know what the group answers to one that is fenced: it joins, and fences the other.
+                self._fail(fenced(self._settings, self._full(self._name)))
             if self._app.ready():
                 self._observe()
             await asyncio.sleep(TICK_SECONDS)
