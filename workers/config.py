@@ -244,7 +244,7 @@ def contradictions(settings: Settings) -> list[str]:
     """What is wrong with settings of which each by itself is right."""
     lines = [
         f"STREAMSCOUT_{name.upper()}: set, and its _FILE too; one of them"
-        for name in SECRETS
+        for name in (*SECRETS, "erasure_key")
         if getattr(settings, name) is not None and getattr(settings, f"{name}_file") is not None
     ]
 

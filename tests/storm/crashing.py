@@ -14,12 +14,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from workers.config import load_settings
+from workers.core.clock import SystemClock
 
 DEATHS = 2
 Die = Callable[[], None]
@@ -151,6 +153,8 @@ def jumps(_die: Die) -> None:
         return now + 3600.0 * (int(now) % 2)
 
     time.time = jumping
+    # ``datetime.now`` does not ask ``time.time``.
+    SystemClock.now = lambda _: datetime.fromtimestamp(jumping(), UTC)  # type: ignore[method-assign]
 
 
 def refuses_some(_die: Die) -> None:

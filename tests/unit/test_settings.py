@@ -24,7 +24,7 @@ def test_a_secret_lies_in_a_file(tmp_path: Path) -> None:
     assert found.kafka_sasl_password == SecretStr("planted-2")
 
 
-@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("name", [*SECRETS, "erasure_key"])
 def test_a_secret_in_a_setting_and_in_a_file_is_refused(name: str, tmp_path: Path) -> None:
     """Which of them counts would be a guess."""
     both = Settings(**{name: "planted", f"{name}_file": tmp_path / "secret"})  # type: ignore[arg-type]

@@ -56,8 +56,9 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
             raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"no host can have such a name: {error}") from error
         except OSError as error:
             raise httpcore.ConnectError(f"{host}: {error}") from error
-        if not self._private_hosts and (refused := [address for address in found if not is_public(address)]):
-            raise InvalidMedia(Reason.MEDIA_FORBIDDEN, f"{host} is not a public host ({refused[0]})")
+        if not self._private_hosts and not all(map(is_public, found)):
+            # Not which address: callers of the API read this too, and would learn what our name server knows.
+            raise InvalidMedia(Reason.MEDIA_FORBIDDEN, f"{host} is not a public host")
         return found[:MOST_ADDRESSES]
 
     async def connect_unix_socket(

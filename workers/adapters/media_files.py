@@ -24,7 +24,7 @@ def read_file(root: Path | None, path: str, most: int) -> bytes:
         raise InvalidMedia(Reason.MEDIA_FORBIDDEN, "file URLs are not allowed: STREAMSCOUT_MEDIA_ROOT is not set")
     wanted = PurePosixPath(path)
     if ".." in wanted.parts or not wanted.is_relative_to(root):
-        raise InvalidMedia(Reason.MEDIA_FORBIDDEN, f"outside the allowed directory {root}")
+        raise InvalidMedia(Reason.MEDIA_FORBIDDEN, "outside the allowed directory")
     names = wanted.relative_to(root).parts
     if not names or "\0" in path:
         raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, "not the path of a file")

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from workers.config import Settings
+from workers.config import Settings, SettingsError
 from workers.doctor.findings import USAGE, Finding, doubtful, fine, wrong
+from workers.domain.erasure import ErasureKey
 
 CHECK = "settings"
 
@@ -25,7 +26,7 @@ def judge_refusal(message: str) -> Sequence[Finding]:
 
 def judge(settings: Settings) -> Sequence[Finding]:
     """What the settings say together."""
-    found = [*_groups(settings), *_security(settings)]
+    found = [*_groups(settings), *_security(settings), *_erasure(settings)]
     return found or [fine(CHECK, "each is right, and none contradicts another")]
 
 
@@ -70,6 +71,21 @@ def _security(settings: Settings) -> Sequence[Finding]:
         what = f"STREAMSCOUT_API_ANONYMOUS=everything on {settings.api_host}: whoever reaches it can erase creators"
         found.append(doubtful(CHECK, what, "set nothing or search, and give keys by `streamscout keys`"))
     return found
+
+
+def _erasure(settings: Settings) -> Sequence[Finding]:
+    """The key without which no worker and no API starts."""
+    try:
+        ErasureKey(settings.erasure_secret())
+    except SettingsError as error:
+        if settings.erasure_key_file is not None:
+            return [wrong(CHECK, str(error), "name the file that holds the key of this installation", USAGE)]
+        do = "run `streamscout up`, which makes one, or set STREAMSCOUT_ERASURE_KEY_FILE to this installation's"
+        return [doubtful(CHECK, "no erasure key: no worker starts without it", do)]
+    except ValueError as error:
+        do = "give 16 random bytes or more: whoever guesses it can tell who was erased"
+        return [wrong(CHECK, f"STREAMSCOUT_ERASURE_KEY: {error}", do, USAGE)]
+    return []
 
 
 def _all_loopback(servers: str) -> bool:

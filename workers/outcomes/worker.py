@@ -109,11 +109,12 @@ class Outcomes:
             touched, contested = self._keep_match(event, item.record, table)
         elif isinstance(event, (Decision, Outcome)):
             fact = fact_of(event)
-            if 0 < item.record.timestamp_ms < fact.occurred_ms - AHEAD_MS:
-                return Dead(Reason.INVALID_EVENT, f"occurred_at: {event.occurred_at} is more than a day ahead")
+            # First of all: a dead letter would keep what is to be forgotten.
             if self._shut_out(fact.creator_id, item.record, table):
                 ERASED_EVENTS.labels("outcomes").inc()
                 return []
+            if 0 < item.record.timestamp_ms < fact.occurred_ms - AHEAD_MS:
+                return Dead(Reason.INVALID_EVENT, f"occurred_at: {event.occurred_at} is more than a day ahead")
             touched, contested = self._keep_fact(fact, table)
         else:
             return Dead(Reason.UNEXPECTED_TYPE, f"outcomes does not read {type(event).__name__}")

@@ -138,6 +138,14 @@ async def test_a_name_that_turns_private_between_two_requests_is_refused(interne
     assert internet.dialled == [PUBLIC]
 
 
+async def test_a_refusal_does_not_tell_where_a_name_leads(internet: Internet) -> None:
+    """Callers of the API read it: they would learn what only our own name server knows."""
+    code, text = await verdict("http://private.example/a")
+    assert code == FORBIDDEN
+    assert "private.example" in text
+    assert "10.0.0.1" not in text
+
+
 async def test_the_public_address_itself_is_fetched(internet: Internet, host: MediaHost) -> None:
     """The tests above refuse for what they say, not for how they are made."""
     host.answers["/a"] = (200, {}, b"picture")

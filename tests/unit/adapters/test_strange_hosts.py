@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import os
 import socket
+import ssl
 import threading
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.authority import Authority
 from tests.hostile.files import png
 from tests.waiting import eventually
+from workers.adapters import media as media_adapter
 from workers.adapters import media_decode
 from workers.adapters.media import MediaFetcher
 from workers.adapters.media_decode import Decoder
@@ -28,7 +31,7 @@ Says = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def host(says: Says) -> AsyncIterator[str]:
+async def host(says: Says, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """The URL of a host that reads each request's head and then writes what it likes, until it is cut off."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,9 +44,9 @@ async def host(says: Says) -> AsyncIterator[str]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
 
@@ -148,6 +151,31 @@ async def test_a_flood_of_headers_means_later_and_is_cut_off() -> None:
     async with host(endless(OK, b"X-Flood: " + b"y" * 1000 + b"\r\n")) as url, fetcher() as media:
         with pytest.raises(MediaUnavailable, match="ProtocolError"):
             await media.fetch(f"{url}/a")
+
+
+@pytest.mark.parametrize("believed", [False, True], ids=["stranger", "believed"])
+async def test_a_host_whose_certificate_nobody_vouches_for_is_asked_for_nothing(
+    believed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where the environment vouches for it: only the usual authorities count. One of those is answered."""
+    authority, heads = Authority(tmp_path), list[bytes]()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(*authority.issue("host"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    if believed:
+        monkeypatch.setattr(media_adapter, "verified", lambda: ssl.create_default_context(cafile=authority.file))
+
+    async def says(head: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
+        await whole(b"picture")(head, writer)
+
+    async with host(says, server) as url, fetcher() as media:
+        if believed:
+            assert await media.fetch(f"{url}/a") == b"picture"
+        else:
+            with pytest.raises(MediaUnavailable, match="certificate"):
+                await media.fetch(f"{url}/a")
+    assert len(heads) == believed
 
 
 async def test_no_cookie_credential_or_referrer_is_sent() -> None:

@@ -11,6 +11,7 @@ import typer
 from prometheus_client import REGISTRY
 
 from tests.leftovers import kept_for_a_time
+from tests.storm.scenarios import SCENARIOS
 from workers import metrics
 from workers.__main__ import build_app
 from workers.config import REPOSITORY, Settings
@@ -22,6 +23,7 @@ from workers.wire.records import Dead, InRecord, Position
 
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text()
 DEAD_LETTERS = (REPOSITORY / "docs" / "dead-letters.md").read_text()
+PROMISES, STORMS = (REPOSITORY / "docs" / "guarantees.md").read_text().split("## Which storm proves what")
 README = (REPOSITORY / "README.md").read_text()
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 DOCUMENTS = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
@@ -83,6 +85,28 @@ def test_every_header_of_a_dead_letter_is_documented() -> None:
     rows = [re.findall(r"`([^`]+)`", line.split("|")[1]) for line in section.splitlines() if line.startswith("| `")]
     shown = {name if "." in name.lstrip(".") else row[0].rpartition(".")[0] + name for row in rows for name in row}
     assert shown == {name for name, _ in letter.headers} | {letters.REPLAYS}
+
+
+def test_every_promise_names_a_test_that_exists() -> None:
+    """The last column of the first table of docs/guarantees.md: each path, and each file's bare name beside one."""
+    rows = [line.split(" | ") for line in PROMISES.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 25
+    files = {path.name for path in (REPOSITORY / "tests").rglob("test_*.py")}
+    for row in rows:
+        paths, names = re.findall(r"`(tests/[^`]+)`", row[-1]), re.findall(r"`(test_[^`/]+)`", row[-1])
+        assert paths or "storm" in row[-1], row[0]
+        assert [path for path in paths if not (REPOSITORY / path).exists()] == [], row[0]
+        assert set(names) <= files, row[0]
+
+
+def test_the_storms_of_make_test_are_those_that_the_guarantees_mark() -> None:
+    """As many as are marked, each known by its name or by what it does to which server."""
+    short = [scenario.name for scenario in SCENARIOS if scenario.short]
+    marked = STORMS.count("(A)")
+    assert marked == len(short) == 12
+    for name in short:
+        server, _, what = name.partition(" gone for ")
+        assert f"{name} (A)" in STORMS or (what and f"{server} (A)" in STORMS), name
 
 
 def test_every_make_target_that_a_document_names_exists() -> None:

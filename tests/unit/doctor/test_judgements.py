@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,7 @@ GOOD = machine.Machine(
     maven="/usr/bin/mvn",
     package="0.1.0",
 )
+ERASURE_KEY = "planted, and long enough"
 TOPICS = load_topics(REPOSITORY / "schemas" / "topics.yaml")
 PARTITIONS = {f"n.{topic.name}": topic.partitions for topic in TOPICS}
 CONFIGS = {f"n.{topic.name}": dict(topic.config) for topic in TOPICS}
@@ -121,11 +123,17 @@ def test_each_refused_setting_is_a_finding_and_a_misspelt_one_gets_its_name() ->
         ({"kafka_security": "SASL_PLAINTEXT", "kafka_bootstrap": "kafka:9092"}, "warning", "SASL_PLAINTEXT"),
         ({"weaviate_url": "http://weaviate:8080", "weaviate_api_key": "planted"}, "warning", "WEAVIATE_API_KEY"),
         ({"api_anonymous": "everything", "api_host": "0.0.0.0"}, "warning", "STREAMSCOUT_API_ANONYMOUS"),
+        ({"erasure_key": None}, "warning", "no erasure key"),
+        ({"erasure_key": None, "erasure_key_file": "/nowhere/key"}, "error", "STREAMSCOUT_ERASURE_KEY_FILE"),
+        ({"erasure_key": "planted"}, "error", "STREAMSCOUT_ERASURE_KEY: a key of 7 bytes"),
     ],
 )
-def test_settings_that_are_doubtful_together_are_told(given: dict[str, object], level: str, what: str) -> None:
+def test_settings_that_are_doubtful_together_are_told(
+    given: dict[str, object], level: str, what: str, tmp_path: Path
+) -> None:
     """And no secret with them."""
-    (found,) = bad(configuration.judge(Settings(**given)))  # type: ignore[arg-type]
+    all_given = {"erasure_key": ERASURE_KEY, "data_dir": tmp_path, **given}
+    (found,) = bad(configuration.judge(Settings(**all_given)))  # type: ignore[arg-type]
     assert found.level == level
     assert what in found.what
     assert "planted" not in str(found)
@@ -139,6 +147,7 @@ def test_secrets_on_the_loopback_and_over_tls_are_fine() -> None:
         weaviate_url="https://weaviate",
         weaviate_api_key="planted",  # type: ignore[arg-type]
         api_anonymous="everything",
+        erasure_key=ERASURE_KEY,  # type: ignore[arg-type]
     )
     assert bad(configuration.judge(local)) == []
 

@@ -79,6 +79,15 @@ def test_late_events_of_an_erased_creator_change_nothing() -> None:
     assert (partition.about("c1"), partition.noted("c1")) == ([], {b"s"})
 
 
+def test_a_late_event_with_a_wrong_clock_is_no_dead_letter_either() -> None:
+    """It would keep the erased creator's name for as long as dead letters are kept."""
+    partition = Partition()
+    partition.give(erased())
+    late = outcome(Clicked, "ahead", minutes=60 * 48)
+    record = InRecord(Position("outcomes", 0, 9, "t"), b"b1", b"{}", (), round(START.timestamp() * 1000))
+    assert partition.worker.handle(Item(late, record), partition.table) == []
+
+
 @pytest.mark.parametrize("late", [[], STORY], ids=["none late", "late ones too"])
 def test_after_a_reinstatement_what_comes_counts_and_what_was_overtaken_does_not(late: list[Event]) -> None:
     """Also when the worker reads everything again after a crash; what came between was dropped, and is again."""
