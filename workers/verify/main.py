@@ -139,7 +139,7 @@ class _Servers:
         self._settings, self._producer, self._told = settings, producer, told
         self._wire = Wire(build_codec(settings), SOURCE, settings.namespace)
         self._listing = ObjectListing(client, settings.namespace, card.model_version)
-        self._store = ObjectStore(client, settings.namespace, card.model_version, card.dimensions)
+        self._store = ObjectStore(client, settings.namespace, card.model_version, card.dimensions, surely=True)
         self._lags = GroupLags(settings, _read_by_workers(settings))
         fold = creators.fold_settings(settings, card.model_version, card.dimensions)
         self._rules = Rules(fold, settings.facet_min_share, Decay(settings.landmark, settings.signal_half_life_days))

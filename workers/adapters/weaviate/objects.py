@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _OBJECTS_PER_INSERT = 100
 _OBJECTS_PER_QUERY = 500
+_AT_ONCE = 16
 _FOUND_AT_MOST = 10_000
 """The server's own limit on the results of one query."""
 
@@ -33,12 +34,24 @@ class ObjectStore:
 
     Writers give the ``dimensions`` of the model: an empty collection takes vectors of any width, even two in a batch.
     Every call raises StoreUnavailable where the server is absent or busy; what was written before that stays.
+
+    A server that is killed in the middle of a write (1.35.2, with packed vectors or without) may keep objects that no
+    filter finds: queries pass over them, a deletion misses them, and writing the same again leaves them so. Deleted by
+    its id, such an object is gone. Therefore each write is looked for; ``surely``: each deletion is by ids, one by one.
     """
 
     def __init__(
-        self, client: WeaviateAsyncClient, namespace: str, model_version: str, dimensions: int | None = None
+        self,
+        client: WeaviateAsyncClient,
+        namespace: str,
+        model_version: str,
+        dimensions: int | None = None,
+        *,
+        surely: bool = False,
     ) -> None:
-        self._client = client
+        self._client, self._surely = client, surely
+        # Whose writing or deletion had no answer: the server may have died of it.
+        self._doubtful: set[tuple[str, UUID]] = set()
         self._namespace = namespace
         self._model_version = model_version
         self._dimensions = dimensions
@@ -52,7 +65,7 @@ class ObjectStore:
         newest = {each.id: each for each in objects}
         errors: dict[UUID, str | None] = {each.id: _own_error(each, self._dimensions) for each in newest.values()}
         for chunk in _chunks([each for each in newest.values() if errors[each.id] is None], _OBJECTS_PER_INSERT):
-            errors.update(zip((each.id for each in chunk), await self._insert(collection, chunk), strict=True))
+            errors.update(await self._written_and_found(collection, chunk))
         return [errors[each.id] for each in objects]
 
     async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
@@ -78,10 +91,15 @@ class ObjectStore:
     async def delete(self, collection: str, ids: Sequence[UUID]) -> None:
         """Remove the objects of these ids; those that are not there are gone already."""
         for chunk in _chunks(list(dict.fromkeys(ids)), _OBJECTS_PER_QUERY):
+            names = {(collection, id_) for id_ in chunk}
+            alone = names if self._surely else names & self._doubtful
+            self._doubtful |= names
             call = self._named(collection).data.delete_many(Filter.by_id().contains_any(chunk))
             answer = await asked(call, f"a deletion in {collection}")
             if answer.failed:
                 raise StoreUnavailable(f"{answer.failed} of {answer.matches} deletions in {collection} failed")
+            await self._delete_alone(collection, [id_ for _, id_ in alone])
+            self._doubtful -= names
 
     async def delete_where(
         self, collection: str, field: str, value: str, *, at_least: Mapping[str, int] | None = None
@@ -112,6 +130,26 @@ class ObjectStore:
             each.uuid: StoredObject(each.uuid, _written(each.properties), _vectors(each.vector))
             for each in answer.objects
         }
+
+    async def _written_and_found(self, collection: str, chunk: Sequence[StoredObject]) -> dict[UUID, str | None]:
+        errors = dict(zip((each.id for each in chunk), await self._insert(collection, chunk), strict=True))
+        ids = [id_ for id_, error in errors.items() if error is None]
+        if not ids:
+            return errors
+        call = self._named(collection).query.fetch_objects(
+            filters=Filter.by_id().contains_any(ids), limit=len(ids), return_properties=[]
+        )
+        found = {each.uuid for each in (await asked(call, f"a query of {collection}")).objects}
+        if lost := [each for each in chunk if errors[each.id] is None and each.id not in found]:
+            await self._delete_alone(collection, [each.id for each in lost])
+            errors.update(zip((each.id for each in lost), await self._insert(collection, lost), strict=True))
+        return errors
+
+    async def _delete_alone(self, collection: str, ids: Sequence[UUID]) -> None:
+        """Each by its id, which needs no index to find it."""
+        for few in _chunks(ids, _AT_ONCE):
+            calls = (self._named(collection).data.delete_by_id(id_) for id_ in few)
+            await asked(asyncio.gather(*calls), f"a deletion in {collection}")
 
     async def _insert(self, collection: str, chunk: Sequence[StoredObject]) -> list[str | None]:
         objects = [
