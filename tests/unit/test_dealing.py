@@ -36,7 +36,7 @@ def test_modules_with_servers_of_their_own_go_one_after_the_other() -> None:
         "tests/acceptance/test_up_and_down.py::test_a",
         "tests/integration/test_secure_kafka.py::test_b[x::y]",
     )
-    assert unit_of(down) == unit_of(secure)
+    assert unit_of(down) == unit_of(secure) != unit_of("tests/acceptance/test_storm.py::test_a")
     assert unit_of("tests/unit/core/test_loop.py::test_a[1]") == unit_of("tests/unit/core/test_loop.py::test_b")
     kill = "tests/acceptance/test_kill.py::test_a"
     assert unit_of(kill) == kill != unit_of("tests/acceptance/test_kill.py::test_b")
