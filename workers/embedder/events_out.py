@@ -24,7 +24,7 @@ from workers.embedder.content import event_hash
 from workers.embedder.erasing import Deleted
 from workers.embedder.objects import Embedded
 from workers.embedder.plan import StoredPost
-from workers.wire.cloudevents import SOURCE_TIME, Wire, attributes, source_time
+from workers.wire.cloudevents import ASKED_BY, SOURCE_TIME, Wire, attributes, source_time
 from workers.wire.records import InRecord, Item, OutRecord
 
 TOPIC, AUDIT = "embeddings", "audit"
@@ -101,12 +101,13 @@ def record_of(wire: Wire, event: Announced, source: InRecord) -> OutRecord:
 def audit_record(
     wire: Wire, item: Item[Any], creator_hash: str, deleted: Deleted, repeated: bool, now: datetime
 ) -> OutRecord:
-    """What is left of an erasure: no personal data. By whom it was asked for is the event's CloudEvents source."""
-    source = attributes(item.record.headers).get("source", "")
+    """What is left of an erasure: no personal data. Asked for by a key of the API, else by the event's source."""
+    said = attributes(item.record.headers)
+    by = said.get(ASKED_BY) or said.get("source", "")
     event = ErasureExecuted(
         creator_hash=creator_hash,
         requested_at=item.event.requested_at,
-        requested_by="".join(letter for letter in source if letter.isprintable() and letter != "|")[:256] or "unknown",
+        requested_by="".join(letter for letter in by if letter.isprintable() and letter != "|")[:256] or "unknown",
         executed_at=now,
         repeated=repeated,
         posts=deleted.posts,

@@ -26,10 +26,11 @@ EVERYTHING: Final = frozenset(Scope)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, by the name of the key or by address, and what is open to them."""
+    """Who asks, by the name of the key or by address, and what is open to them. ``key``: its name, if one is shown."""
 
     name: str
     scopes: frozenset[Scope]
+    key: str | None = None
 
     def check(self, wanted: Scope) -> None:
         """Raise the problem ``forbidden`` where the scope is not theirs."""
@@ -97,7 +98,7 @@ class Gate:
             raise throttled(wait)
         if presented is not None and key is None:
             raise unauthorized("the key is not known, was revoked, or has expired")
-        caller = Caller(name, self._anonymous if key is None else key.scopes)
+        caller = Caller(name, self._anonymous) if key is None else Caller(name, key.scopes, key.name)
         wanted = needed(method, connection.scope["path"])
         if not wanted & caller.scopes:
             raise unauthorized("a key is needed") if key is None else forbidden(*sorted(wanted))

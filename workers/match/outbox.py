@@ -40,7 +40,9 @@ class KafkaOutbox:
             raise Unavailable(f"Kafka: {error}") from error
         OUTPUTS.labels("match", topic).inc()
 
-    async def ingest(self, topic: str, raws: Sequence[object], time: datetime) -> IngestReport:
+    async def ingest(
+        self, topic: str, raws: Sequence[object], time: datetime, asked_by: str | None = None
+    ) -> IngestReport:
         """Validate JSON objects and write them, all or, where any is wrong, none."""
         report = await asyncio.to_thread(
             ingest,
@@ -52,6 +54,7 @@ class KafkaOutbox:
             time=time,
             seconds=self._seconds,
             erasing=self._erasing,
+            asked_by=asked_by,
         )
         OUTPUTS.labels("match", topic).inc(len(report.accepted))
         return report

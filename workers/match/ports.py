@@ -81,5 +81,10 @@ class Outbox(Protocol):
     async def publish(self, topic: str, event: Event, *, id: str, time: datetime) -> None:  # noqa: A002 - CloudEvents
         """Write one event; returns when it is acknowledged, raises ``Unavailable`` where it was not."""
 
-    async def ingest(self, topic: str, raws: Sequence[object], time: datetime) -> IngestReport:
-        """Validate JSON objects and write them, all or, where any is wrong, none. May raise ``Unavailable``."""
+    async def ingest(
+        self, topic: str, raws: Sequence[object], time: datetime, asked_by: str | None = None
+    ) -> IngestReport:
+        """Validate JSON objects and write them, all or, where any is wrong, none. May raise ``Unavailable``.
+
+        ``asked_by``: whose key it is, for the audit of an erasure.
+        """

@@ -35,7 +35,7 @@ async def posts(body: Events, rooms: RoomsOf, caller: CallerOf) -> AcceptedAnswe
     """Posts: `PostPublished`, `PostRemoved`; with the scope `admin` also `CreatorErased`, `CreatorReinstated`."""
     if any(_concerns_erasure(raw) for raw in (body if isinstance(body, list) else [body])):
         caller.check(Scope.ADMIN)
-    return await _ingest("posts", body, rooms)
+    return await _ingest("posts", body, rooms, caller)
 
 
 @router.post("/profiles", status_code=202, dependencies=[JSON_BODY])
@@ -63,7 +63,7 @@ async def outcomes(body: Events, rooms: RoomsOf) -> AcceptedAnswer:
 
 
 @router.delete("/creators/{creator_id:path}", status_code=202, tags=["creators"])
-async def erase(creator_id: Id, rooms: RoomsOf) -> AcceptedAnswer:
+async def erase(creator_id: Id, rooms: RoomsOf, caller: CallerOf) -> AcceptedAnswer:
     """Erase a creator, known or not: from now on nothing of it is shown, and whatever is kept is deleted.
 
     Events of it that come later have no effect, until `CreatorReinstated` is published.
@@ -72,7 +72,7 @@ async def erase(creator_id: Id, rooms: RoomsOf) -> AcceptedAnswer:
     # Later than whatever was said before: the clock of another process may be ahead of ours.
     at = max(now, datetime.fromtimestamp((known + 1) / 1000, UTC))
     raw = {"type": CreatorErased.__name__, "creator_id": creator_id, "requested_at": at.isoformat()}
-    return await _ingest("posts", raw, rooms)
+    return await _ingest("posts", raw, rooms, caller)
 
 
 def _concerns_erasure(raw: object) -> bool:
@@ -81,11 +81,11 @@ def _concerns_erasure(raw: object) -> bool:
     return isinstance(kind, str) and kind.rpartition(".")[2] in (CreatorErased.__name__, CreatorReinstated.__name__)
 
 
-async def _ingest(topic: Topic, body: object, rooms: Rooms) -> AcceptedAnswer:
+async def _ingest(topic: Topic, body: object, rooms: Rooms, caller: Caller | None = None) -> AcceptedAnswer:
     raws = body if isinstance(body, list) else [body]
     if len(raws) > MAX_EVENTS:
         raise invalid(f"{len(raws)} events; {MAX_EVENTS} at once are the most")
-    report = await rooms.outbox.ingest(topic, raws, rooms.clock.now())
+    report = await rooms.outbox.ingest(topic, raws, rooms.clock.now(), caller.key if caller else None)
     if report.errors:
         errors = [item_error(index, error) for index, error in sorted(report.errors.items())]
         raise invalid(f"{len(errors)} of {len(raws)} events are not valid; none was taken", errors)

@@ -3,7 +3,8 @@
 What is read may be in structured mode too: ``structured`` unfolds it. What we write never is.
 
 The header ``ce_sourcetime`` (epoch milliseconds as text) is an extension of ours: when the original source record was
-written to Kafka. Derived events carry it on, so that freshness is measured from end to end.
+written to Kafka. Derived events carry it on, so that freshness is measured from end to end. ``ce_askedby`` is another:
+by whose key the API was asked to erase or reinstate a creator.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from workers.wire.structured import unfolded
 
 AVRO_MAGIC: Final = b"\x00"
 SOURCE_TIME: Final = "sourcetime"
+ASKED_BY: Final = "askedby"
 _PREFIX: Final = "ce_"
 E = TypeVar("E", bound=Event)
 

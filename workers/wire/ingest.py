@@ -12,7 +12,7 @@ from workers.domain.ids import published_id
 from workers.domain.parse import canonical_data, parse_event
 from workers.domain.reasons import FieldError, InvalidEvent, Reason
 from workers.domain.times import check_times
-from workers.wire.cloudevents import Wire
+from workers.wire.cloudevents import ASKED_BY, Wire
 from workers.wire.erasing import Erasing
 from workers.wire.records import OutRecord, ProduceFailed, Producer
 
@@ -79,12 +79,13 @@ def ingest(
     time: datetime | None = None,
     seconds: float = 30.0,
     erasing: Erasing | None = None,
+    asked_by: str | None = None,
 ) -> IngestReport:
     """Validate JSON objects for ``topic`` and write the good ones; blocks until acknowledged, ``seconds`` at most.
 
     ``strict``: nothing is written if any item is wrong. ``erasing``: what else an erasure writes; without it, erasures
-    and reinstatements are refused, because half of one would be worse than none. Raises RegistryUnavailable
-    before anything is written.
+    and reinstatements are refused, because half of one would be worse than none. ``asked_by``: who asks for one.
+    Raises RegistryUnavailable before anything is written.
     """
     ready: dict[int, tuple[str, Event, list[OutRecord]]] = {}
     errors: dict[int, InvalidEvent] = {}
@@ -93,7 +94,9 @@ def ingest(
         try:
             name, event = admit(topic, raw, now)
             also = _also(event, erasing, now)
-            ready[index] = name, event, [*also, _within_size(wire.record(topic, event, id=name, time=now))]
+            says = {ASKED_BY: asked_by} if asked_by is not None and also else None
+            record = wire.record(topic, event, id=name, time=now, extensions=says)
+            ready[index] = name, event, [*also, _within_size(record)]
         except InvalidEvent as error:
             errors[index] = error
     if strict and errors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,6 +81,18 @@ async def test_everything_of_the_creator_goes_and_nothing_of_another(house: Hous
     assert isinstance(event, ErasureExecuted)
     assert (event.posts, event.visuals, event.repeated, event.requested_by) == (2, 2, False, "streamscout/match")
     assert b"c1" not in (audit.value or b"") + (audit.key or b"")
+
+
+async def test_the_audit_says_by_whose_key_of_the_api_it_was_asked_for(house: House) -> None:
+    """Both times."""
+    item = at(0, erased())
+    headers = (*item.record.headers, ("ce_askedby", b"legal"))
+    (verdict,) = await give(house, replace(item, record=replace(item.record, headers=headers)))
+    (again,) = written(verdict, "embedder.retry")
+    second = Item(erased(), InRecord(Position("embedder.retry", 0, 7, "r"), b"c1", again.value, again.headers, 9000))
+    told = [verdict, *await give(house, second)]
+    events = [event_of(record) for each in told for record in written(each, "audit")]
+    assert [event.requested_by for event in events if isinstance(event, ErasureExecuted)] == ["legal", "legal"]
 
 
 async def test_it_comes_again_after_a_session_timeout_for_what_was_on_its_way(house: House) -> None:

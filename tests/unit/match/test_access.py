@@ -129,6 +129,15 @@ async def test_an_erasure_among_posts_needs_admin_too(
     assert world.outbox.published == []
 
 
+async def test_whose_key_asks_for_an_erasure_goes_with_it(
+    api: httpx.AsyncClient, keys: dict[Scope, str], world: World
+) -> None:
+    """For its audit: the key's name."""
+    headers = bearer(keys[Scope.ADMIN])
+    assert (await api.delete("/v1/creators/ann", headers=headers)).status_code == 202
+    assert world.outbox.asked_by == "for-admin"
+
+
 async def test_a_revoked_key_ends_at_the_next_request(
     api: httpx.AsyncClient, keys: dict[Scope, str], world: World, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ class KeptOutbox:
 
     def __init__(self) -> None:
         self.published: list[tuple[str, str, Event]] = []
+        self.asked_by: str | None = None
         self.gone = False
 
     async def publish(self, topic: str, event: Event, *, id: str, time: datetime) -> None:  # noqa: A002
@@ -86,7 +87,10 @@ class KeptOutbox:
             raise Unavailable("Kafka did not acknowledge within 10 s")
         self.published.append((topic, id, event))
 
-    async def ingest(self, topic: str, raws: Sequence[object], time: datetime) -> IngestReport:
+    async def ingest(
+        self, topic: str, raws: Sequence[object], time: datetime, asked_by: str | None = None
+    ) -> IngestReport:
+        self.asked_by = asked_by
         errors: dict[int, InvalidEvent] = {}
         good = []
         for index, raw in enumerate(raws):

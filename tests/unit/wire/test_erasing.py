@@ -35,6 +35,16 @@ def test_it_is_recorded_by_hash_and_copied_into_every_partition_of_outcomes(kind
     assert (event.topic, event.key, event.partition) == ("ns.posts", b"mira", None)
 
 
+def test_who_asks_stands_on_the_event_alone() -> None:
+    """For the audit; other events of the same request do not say it."""
+    producer = Broker("acknowledged")
+    removed = {"type": "PostRemoved", "post_id": "p", "creator_id": "mira", "revision": 1}
+    raw = {"type": "CreatorErased", "creator_id": "mira", "requested_at": NOW.isoformat()}
+    ingest("posts", [removed, raw], WIRE, producer, erasing=Erasing(WIRE, KEY, 1), time=NOW, asked_by="legal")
+    told = [(record.topic, dict(record.headers).get("ce_askedby")) for record in producer.sent]
+    assert told == [("ns.posts", None), ("ns.erasures", None), ("ns.outcomes", None), ("ns.posts", b"legal")]
+
+
 def test_other_events_are_written_once() -> None:
     """Nothing else goes elsewhere."""
     event = PostRemoved(post_id="p", creator_id="mira", revision=1)
