@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def main() -> int:
     parser.add_argument("--quantizer", choices=("rq8", "none"), default="rq8", help="Weaviate's vectors, packed or not")
     asked = parser.parse_args()
     console = Console()
-    results: list[Result] = _good_ones() if asked.failed else []
+    results, asked.before = _last_ones() if asked.failed else ([], {})
     asked.all |= asked.failed
     with tempfile.TemporaryDirectory(prefix="streamscout-storm-servers-") as folder:
         bare = load_settings(data_dir=Path(folder))
@@ -66,10 +67,17 @@ def main() -> int:
     return 0 if good else 1
 
 
-def _good_ones() -> list[Result]:
-    """What the last run found no fault with."""
+def _last_ones() -> tuple[list[Result], dict[str, str]]:
+    """What the last run found no fault with; and what it found, by scenario."""
     said = orjson.loads((REPORTS / "storm.json").read_bytes())
-    return [one for one in (Result(**row) for row in said["scenarios"]) if not one.failure and not one.differences]
+    last = [Result(**row) for row in said["scenarios"]]
+    bad = {one.name: one for one in last if one.failure or one.differences}
+    found = {name: f"seed {one.seed}, {one.commit}: {_finding(one)}" for name, one in bad.items()}
+    return [one for one in last if one.name not in bad], found
+
+
+def _finding(one: Result) -> str:
+    return one.failure or f"{len(one.differences)} differences, the first {one.differences[0]}"
 
 
 def _running_again(bare: Settings, folder: Path) -> Settings:
@@ -154,7 +162,8 @@ def _round(
             except Exception as error:  # noqa: BLE001 - it is a result, and is printed
                 events, spent = len(stage.sent) - sent, time.monotonic() - started
                 result = _failed(scenario.name, error, events, stage.kills - kills, spent)
-            results.append(replace(result, seed=seed, commit=commit()))
+            before = asked.before.get(scenario.name, "")
+            results.append(replace(result, seed=seed, commit=commit(), before=before))
             write(results, asked)
             for line in [*result.differences[:20], *([result.failure] if result.failure else [])]:
                 console.print(f"         {line[:400]}", style="red", markup=False, highlight=False)
@@ -171,8 +180,9 @@ def _keep_logs(stage: Stage, scenario: Scenario, seed: int) -> None:
         shutil.copy(log, target)
 
 
+@cache
 def commit() -> str:
-    """What is played: the checkout's commit, and whether it is changed."""
+    """What is played: the checkout's commit, and whether it was changed when the run began (it writes a page)."""
     found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     return found.stdout.strip()
 
@@ -242,6 +252,9 @@ def page_of(results: Sequence[Result], report: dict[str, Any]) -> str:
         lines.append(f"| {one.name} | {counts} | {found} | {recovery} | {one.seconds:.0f} | {of} |")
     if missing:
         lines += ["", f"The run ended before {len(missing)} of {len(SCENARIOS)}: {'; '.join(missing)}."]
+    for one in results:
+        if one.before:
+            lines += ["", f"{one.name} was not as it should be before: {' '.join(one.before.split())[:300]}"]
     lines += ["", "| | |", "|---|---|", *(f"| {row['name']} | {row['value']} |" for row in report["rows"]), ""]
     return "\n".join(lines)
 

@@ -24,7 +24,10 @@ COLLECTIONS = "collections.yaml"
 
 @dataclass(frozen=True)
 class Result:
-    """What a scenario came to. ``recovery`` is from the end of the disturbance until all is quiet, in seconds."""
+    """What a scenario came to. ``recovery`` is from the end of the disturbance until all is quiet, in seconds.
+
+    ``before``: what it came to in the run before, where that was not as it should be.
+    """
 
     name: str
     events: int
@@ -37,6 +40,7 @@ class Result:
     traceback: str = ""
     seed: int = 0
     commit: str = ""
+    before: str = ""
 
     def unexplained(self) -> int:
         """Dead letters that no bad record explains."""

@@ -55,7 +55,9 @@ def test_a_world_or_a_scenario_that_raises_is_reported_and_the_rest_is_played(
     monkeypatch.setattr(storm, "REPORTS", tmp_path / "reports")
     monkeypatch.setattr(storm, "PAGE", tmp_path / "storm.md")
     results: list[Result] = []
-    asked = argparse.Namespace(seed=7, minutes=1.0, all=True, only="", failed=False, limit=0.2, quantizer="rq8")
+    asked = argparse.Namespace(
+        seed=7, minutes=1.0, all=True, only="", failed=False, before={}, limit=0.2, quantizer="rq8"
+    )
     storm.storms(lambda: None, asked, results, Console(file=StringIO()))  # type: ignore[arg-type, return-value]
     assert [one.name for one in results] == [one.name for one in SCENARIOS]
     assert [bool(one.failure) for one in results] == [number in (0, 2, 4) for number in range(len(SCENARIOS))]
@@ -84,9 +86,12 @@ def test_what_failed_is_played_again_and_the_rest_stays(monkeypatch: pytest.Monk
     asked = argparse.Namespace(seed=3, all=True, only="")
     storm.write(before, asked)
     assert "failed: TimeoutError: x" in (tmp_path / "storm.md").read_text()
-    kept = storm._good_ones()
+    kept, found = storm._last_ones()
     assert [one.name for one in kept] == [SCENARIOS[0].name, SCENARIOS[2].name]
-    storm.write([*kept, replace(before[1], failure="", seed=4, commit="def")], asked)
+    assert found == {SCENARIOS[1].name: "seed 3, abc: TimeoutError: x"}
+    storm.write([*kept, replace(before[1], failure="", seed=4, commit="def", before=found[SCENARIOS[1].name])], asked)
+    said = f"{SCENARIOS[1].name} was not as it should be before: seed 3, abc: TimeoutError: x"
+    assert said in (tmp_path / "storm.md").read_text()
     rows = [
         line for line in (tmp_path / "storm.md").read_text().splitlines() if line.endswith(("3, abc |", "4, def |"))
     ]
