@@ -10,6 +10,8 @@ from workers.domain.reasons import FieldError, InvalidEvent, Reason
 
 MOST_AHEAD: Final = timedelta(days=365)
 """Weights grow with time (forward decay): one wrong clock, years ahead, would outweigh everything else for ever."""
+FACT_AHEAD: Final = timedelta(days=1)
+"""The same of a decision or an outcome, which has happened when it is told: more than a time zone's worth."""
 
 
 def check_times(event: Event, now: datetime) -> None:
@@ -22,3 +24,11 @@ def check_times(event: Event, now: datetime) -> None:
     if ahead:
         detail = "; ".join(f"{error.field}: {error.message}" for error in ahead)
         raise InvalidEvent(Reason.INVALID_EVENT, detail, ahead)
+
+
+def check_occurred(event: Event, now: datetime) -> None:
+    """Raise InvalidEvent for what is said to have occurred more than a day after ``now``."""
+    at = getattr(event, "occurred_at", None)
+    if isinstance(at, datetime) and at - now > FACT_AHEAD:
+        message = f"{at.isoformat()} lies more than a day ahead of {now.isoformat(timespec='seconds')}"
+        raise InvalidEvent(Reason.INVALID_EVENT, f"occurred_at: {message}", (FieldError("occurred_at", message),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Protocol
 
 from workers.domain.erasure import ErasureKey
@@ -25,6 +26,7 @@ from workers.domain.events import (
     ShortlistViewed,
 )
 from workers.domain.reasons import Reason
+from workers.domain.times import FACT_AHEAD
 from workers.metrics import ERASED_EVENTS
 from workers.outcomes.attribution import Decay, Pair, fold, grown
 from workers.outcomes.erasing import brands_told, erase_rows
@@ -62,7 +64,7 @@ ACCEPTED: tuple[type[Event], ...] = (
     CreatorReinstated,
 )
 PAIRS_CACHED = 50_000
-AHEAD_MS = 86_400_000
+AHEAD_MS = FACT_AHEAD // timedelta(milliseconds=1)
 """How far ahead of its record an event may lie. Forward decay would let a wrong clock outweigh everything for ever."""
 
 

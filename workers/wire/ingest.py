@@ -11,7 +11,7 @@ from workers.domain.events import CreatorErased, CreatorReinstated, Event
 from workers.domain.ids import published_id
 from workers.domain.parse import canonical_data, parse_event
 from workers.domain.reasons import FieldError, InvalidEvent, Reason
-from workers.domain.times import check_times
+from workers.domain.times import check_occurred, check_times
 from workers.wire.cloudevents import ASKED_BY, Wire
 from workers.wire.erasing import Erasing
 from workers.wire.records import OutRecord, ProduceFailed, Producer
@@ -42,6 +42,8 @@ def admit(topic: str, raw: object, now: datetime) -> tuple[str, Event]:
     """
     event = parse_event(topic, raw)
     check_times(event, now)
+    # The outcomes worker would make a dead letter of it: told here, it can still be mended.
+    check_occurred(event, now)
     given = raw.get("id") if isinstance(raw, Mapping) else None
     if given is None:
         return str(published_id(topic, event.type_name(), canonical_data(event))), event

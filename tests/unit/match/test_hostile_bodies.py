@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx
 import pytest
 
 from tests.unit.match.test_ingest import POST
+from tests.unit.match.world import NOW
 
 JSON = {"content-type": "application/json"}
 DEEP = 20_000
@@ -54,3 +57,14 @@ async def test_a_time_a_year_ahead_is_refused_by_its_name(api: httpx.AsyncClient
     (error,) = ahead.json()["errors"]
     assert (error["index"], error["fields"][0]["field"]) == (1, "published_at")
     assert (await api.post("/v1/posts", json={**POST, "published_at": "2026-03-02T12:00:00Z"})).status_code == 202
+
+
+async def test_an_outcome_more_than_a_day_ahead_is_refused_where_it_can_still_be_mended(api: httpx.AsyncClient) -> None:
+    """The outcomes worker would make a dead letter of it; hours ahead, as another time zone is, it is taken."""
+    sale = {"type": "Converted", "event_id": "e", "brand_id": "b", "campaign_id": "k", "creator_id": "c", "value": 1.0}
+    answers = [
+        await api.post("/v1/outcomes", json={**sale, "occurred_at": (NOW + timedelta(hours=hours)).isoformat()})
+        for hours in (12, 25)
+    ]
+    assert [answer.status_code for answer in answers] == [202, 422]
+    assert answers[1].json()["errors"][0]["fields"][0]["field"] == "occurred_at"
