@@ -171,9 +171,10 @@ class BrandAnswer(BaseModel):
 
 
 class BrandsAnswer(BaseModel):
-    """All brands, in the order of their ids."""
+    """Brands in the order of their ids. ``next``: what to give as ``after`` for those that follow, if any do."""
 
     brands: list[BrandAnswer]
+    next: str | None
 
 
 class AcceptedAnswer(BaseModel):

@@ -21,7 +21,7 @@ from workers.match.content import Hit
 from workers.match.limits import FORM_BODY, JSON_BODY
 from workers.match.present import brand_answer, creator_answer, hit_answer, match_answer, post_answer, ranked_answer
 from workers.match.problems import invalid, not_found, too_large
-from workers.match.requests import MAX_LIMIT, MAX_QUERY, MatchRequest, Search, SearchFilters
+from workers.match.requests import MAX_BRANDS, MAX_LIMIT, MAX_QUERY, MatchRequest, Search, SearchFilters
 from workers.match.rooms import Rooms
 
 router = APIRouter(prefix="/v1")
@@ -108,9 +108,17 @@ async def post(post_id: Id, rooms: RoomsOf) -> PostAnswer:
 
 
 @router.get("/brands", tags=["brands"])
-async def brands(rooms: RoomsOf) -> BrandsAnswer:
-    """Every brand's standing brief."""
-    return BrandsAnswer(brands=[brand_answer(one) for one in rooms.brands.all()])
+async def brands(
+    rooms: RoomsOf,
+    limit: Annotated[int, Query(ge=1, le=MAX_BRANDS)] = MAX_BRANDS,
+    after: Annotated[str, Query(max_length=256, description="Only brands whose ids follow this one")] = "",
+) -> BrandsAnswer:
+    """Brands' standing briefs, in the order of their ids."""
+    found = [one for one in rooms.brands.all() if one.brand_id > after]
+    shown = found[:limit]
+    return BrandsAnswer(
+        brands=[brand_answer(one) for one in shown], next=shown[-1].brand_id if len(found) > limit else None
+    )
 
 
 @router.get("/brands/{brand_id:path}", tags=["brands"])

@@ -36,6 +36,7 @@ MAX_LIMIT = 100
 MAX_QUERY = 1000
 MAX_BRIEF = 5000
 MAX_EVENTS = 1000
+MAX_BRANDS = 1000
 
 
 def _as_list(value: Any) -> Any:

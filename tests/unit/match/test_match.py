@@ -235,6 +235,19 @@ async def test_brands_are_listed_in_the_order_of_their_ids(api: httpx.AsyncClien
     assert (await api.get("/v1/brands/none")).status_code == 404
 
 
+async def test_brands_come_in_pages(api: httpx.AsyncClient, world: World) -> None:
+    """However many there are, no answer holds more than asked for; each brand is on one page."""
+    for name in ("oat", "zen"):
+        world.brand(name, "bread")
+    seen: list[list[str]] = []
+    after: str | None = ""
+    while after is not None:
+        answer = (await api.get("/v1/brands", params={"limit": 2, "after": after})).json()
+        seen, after = [*seen, [one["brand_id"] for one in answer["brands"]]], answer["next"]
+    assert seen == [["oat", "rye"], ["zen"]]
+    assert (await api.get("/v1/brands", params={"limit": 1001})).status_code == 422
+
+
 async def test_a_post_has_a_state(api: httpx.AsyncClient, world: World) -> None:
     """Embedded, removed, or not known (yet)."""
     world.post("here", visual="bread")
