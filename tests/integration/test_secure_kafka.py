@@ -35,6 +35,7 @@ from workers.stack.kafka import Kafka
 from workers.stack.ports import LOOPBACK, choose_ports
 from workers.stack.processes import tail
 from workers.stack.recipe import Place
+from workers.stack.setup import erasure_key as set_erasure_key
 from workers.stack.topics import create_topics
 from workers.wire.cloudevents import JsonCodec, Wire
 
@@ -210,6 +211,7 @@ def test_a_worker_of_the_loop_does_its_work(
 def test_a_worker_of_faust_does_its_work(secured: Secured, way: str, tmp_path: Path, run: Run) -> None:
     """aiokafka's consumer and producer, the changelog too: an embedded post becomes its creator's update."""
     settings = world(getattr(secured, way), tmp_path, group_instance_id="pod-0")
+    set_erasure_key(settings)
     card = load_model_card(settings.model_repository)
     log = run(settings, "-m workers run creators")
     vector = to_bytes(unit(np.ones(card.dimensions, dtype=np.float32)))
