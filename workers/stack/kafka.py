@@ -165,7 +165,7 @@ class Kafka:
             return False
         known = settings.model_copy(update={"kafka_bootstrap": bootstrap})
         try:
-            return bool(AdminClient({**security.kafka(known), "log_level": 0}).list_topics(timeout=5).brokers)
+            return bool(AdminClient({**security.kafka(known), "log_level": 0}).list_topics(timeout=10).brokers)
         except KafkaException:
             return False
 

@@ -83,7 +83,7 @@ class SchemaRegistry:
         try:
             url = f"{addresses['schema_registry_url'].rstrip('/')}/subjects"
             trust = security.trusting(settings, "schema_registry_ca_file")
-            return httpx.get(url, timeout=5, auth=security.registry_login(settings), verify=trust).is_success
+            return httpx.get(url, timeout=10, auth=security.registry_login(settings), verify=trust).is_success
         except httpx.HTTPError:
             return False
 

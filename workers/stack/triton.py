@@ -139,7 +139,7 @@ class Triton:
         paths = ["/v2/health/ready", *(f"/v2/models/{model}/ready" for model in MODELS)]
         try:
             trust = security.trusting(settings, "triton_ca_file")
-            return all(httpx.get(url + path, timeout=5, verify=trust).is_success for path in paths)
+            return all(httpx.get(url + path, timeout=10, verify=trust).is_success for path in paths)
         except httpx.HTTPError:
             return False
 

@@ -131,7 +131,7 @@ class Weaviate:
     def ready(self, addresses: Mapping[str, str], settings: Settings) -> bool:
         try:
             url = f"{addresses['weaviate_url'].rstrip('/')}/v1/.well-known/ready"
-            answer = httpx.get(url, timeout=5, verify=security.trusting(settings, "weaviate_ca_file"))
+            answer = httpx.get(url, timeout=10, verify=security.trusting(settings, "weaviate_ca_file"))
         except httpx.HTTPError:
             return False
         return answer.is_success and connects(addresses["weaviate_grpc"])
