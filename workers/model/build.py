@@ -13,6 +13,8 @@ from workers.model import layout, towers
 from workers.model.source import OpenClip, load_open_clip
 from workers.model.tokenizer import write_tokenizer
 
+LICENCE_UNKNOWN = "the model's own: see where its weights come from"
+
 Step = Callable[[str], None]
 
 
@@ -40,16 +42,16 @@ def build(
     out: Path,
     samples: Samples | None = None,
     serving: Serving | None = None,
-    licence: str = "the model's own: see where its weights come from",
+    licence: str = LICENCE_UNKNOWN,
     step: Step = lambda _: None,
 ) -> ModelCard:
     """Writes the repository under `out` and answers with its card; `step` is told what is being done.
 
-    Raises ModelsExtraMissing, UnknownModel or UnsupportedTokenizer before anything is written.
+    Raises ModelsExtraMissing, UnknownModel, BrokenCheckpoint or UnsupportedTokenizer before anything is written.
     """
     step(f"loading {name}")
     source = load_open_clip(name, pretrained, checkpoint)
-    weights = str(checkpoint) if checkpoint else (pretrained or "its own weights")
+    weights = f"{checkpoint.name}, sha256 {layout.checksum(checkpoint)}" if checkpoint else pretrained or "own weights"
     return export(
         source,
         name=name.split("/")[-1].split(":")[-1],

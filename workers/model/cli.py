@@ -24,7 +24,8 @@ from workers.domain.media import InvalidMedia
 from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
 from workers.model import build as building
 from workers.model.check import Row, changed_files, check_against, check_alone
-from workers.model.source import ModelsExtraMissing, UnknownModel, load_open_clip
+from workers.model.checkpoint import BrokenCheckpoint
+from workers.model.source import ModelsExtraMissing, UnknownModel, fetch_weights, load_open_clip
 from workers.model.tokenizer import UnsupportedTokenizer
 
 _FAILED, _USAGE, _UNREACHABLE = 1, 2, 3
@@ -40,10 +41,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @model_app.command("build")
 def build_command(
-    name: Annotated[str, typer.Argument(help="open_clip's name of the model, say ViT-B-32.")],
     out: Annotated[Path, typer.Option(help="Where the model repository is written.")],
+    name: Annotated[str | None, typer.Argument(help="The same as --model.")] = None,
+    model: Annotated[str | None, typer.Option(help="open_clip's name of the model, say ViT-B-32.")] = None,
     pretrained: Pretrained = None,
     checkpoint: Checkpoint = None,
+    licence: Annotated[str, typer.Option(help="The licence of the weights, for the card.")] = building.LICENCE_UNKNOWN,
     images: Images = None,
     captions: Annotated[Path | None, typer.Option(help="Captions, one a line, for the centring mean.")] = None,
     queries: Annotated[Path | None, typer.Option(help="Briefs, one a line, for the centring mean.")] = None,
@@ -52,15 +55,20 @@ def build_command(
     json_: AsJson = False,
 ) -> None:
     """Turn an open_clip model and its weights into what Triton serves. Needs the [models] extra."""
+    wanted = _one_name(name, model)
     if precision not in {"bf16", "f32"}:
         raise _stop(f"precision is bf16 or f32, not {precision!r}", _USAGE)
+    if pretrained and checkpoint:
+        raise _stop("the weights come by tag (--pretrained) or from a file (--checkpoint), not both", _USAGE)
     samples = building.Samples(_pictures(images, load_settings()), _lines(captions), _lines(queries))
     serving = building.Serving(precision, threads)
-    with _progress() as step:
-        try:
-            card = building.build(name, pretrained, checkpoint, out, samples, serving, step=step)
-        except (ModelsExtraMissing, UnknownModel, UnsupportedTokenizer) as error:
-            raise _stop(str(error), _USAGE) from error
+    try:
+        if pretrained:
+            fetch_weights(wanted, pretrained)
+        with _progress() as step:
+            card = building.build(wanted, pretrained, checkpoint, out, samples, serving, licence, step)
+    except (ModelsExtraMissing, UnknownModel, UnsupportedTokenizer, BrokenCheckpoint) as error:
+        raise _stop(str(error), _USAGE) from error
     for kind, given in (("--images", images), ("--captions", captions), ("--queries", queries)):
         if given is None:
             typer.echo(f"no {kind}: that kind is not centred, which costs quality between kinds", err=True)
@@ -92,7 +100,7 @@ def check_command(
     pictures = _pictures(images, settings)
     try:
         rows += asyncio.run(_served(settings, card, pictures, model, pretrained, checkpoint))
-    except (ModelsExtraMissing, UnknownModel) as error:
+    except (ModelsExtraMissing, UnknownModel, BrokenCheckpoint) as error:
         raise _stop(str(error), _USAGE) from error
     except EncoderUnavailable as error:
         raise _stop(f"Triton cannot be reached: {error}", _UNREACHABLE) from error
@@ -121,6 +129,15 @@ async def _served(
     async with TritonEncoder(settings.triton_url, card, tls=trusting(settings, "triton_ca_file")) as encoder:
         rows = await check_alone(encoder, pixels)
         return rows + (await check_against(encoder, source, pictures, pixels) if source else [])
+
+
+def _one_name(name: str | None, model: str | None) -> str:
+    """The model's name, given once: --model is the documented way, the bare name an older one."""
+    if name and model and name != model:
+        raise _stop(f"two models are named, {name} and {model}: give one", _USAGE)
+    if not (wanted := model or name):
+        raise _stop("which model? give --model NAME, open_clip's name of it, say ViT-B-32", _USAGE)
+    return wanted
 
 
 def _card(settings: Settings) -> ModelCard:
@@ -178,8 +195,14 @@ def _print_card(card: ModelCard, where: Path, as_json: bool) -> None:
         "model_version": card.model_version,
         "dimensions": card.dimensions,
         "image_size": card.image.size,
+        "interpolation": card.image.interpolation,
+        "resize": f"{card.image.resize_mode}, {card.image.crop} crop",
         "context_length": card.text.context_length,
+        "tokenizer": card.text.tokenizer,
+        "logit_scale": card.logit_scale,
+        "centred": [kind for kind, mean in card.centring_means if any(mean)],
         "licence": card.licence,
+        "sources": list(card.sources),
         "repository": str(where),
         "bytes": sum((where / file).stat().st_size for file in card.checksums if (where / file).is_file()),
     }
@@ -188,7 +211,7 @@ def _print_card(card: ModelCard, where: Path, as_json: bool) -> None:
         return
     table = Table(show_header=False, box=None)
     for key, value in shown.items():
-        table.add_row(key, str(value))
+        table.add_row(key, "\n".join(value) if isinstance(value, list) else str(value))
     Console().print(table)
 
 

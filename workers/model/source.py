@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL.Image import Image
 
 from workers.domain.model_card import ImageInput
 from workers.domain.vectors import Array
+from workers.model.checkpoint import BrokenCheckpoint, examine
 from workers.model.towers import Head, posterior_head
 
 BATCH = 32
@@ -68,30 +70,72 @@ def load_open_clip(name: str, pretrained: str | None, checkpoint: Path | None) -
     """A model that open_clip knows by `name`, with weights by tag (`pretrained`) or from a file (`checkpoint`).
 
     A checkpoint that carries its own configuration (ours does) needs no name that open_clip knows. Raises
-    ModelsExtraMissing and UnknownModel.
+    ModelsExtraMissing, UnknownModel and BrokenCheckpoint.
     """
     try:
         import open_clip
-        import torch
     except ImportError as error:
         raise ModelsExtraMissing(ModelsExtraMissing.__doc__) from error
-    if checkpoint is not None and not checkpoint.is_file():
-        raise UnknownModel(f"there is no checkpoint at {checkpoint}")
-    if checkpoint is not None and checkpoint.suffix != ".safetensors":
-        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        if isinstance(stored, dict) and "model_cfg" in stored:
+    stored = _stored(checkpoint) if checkpoint is not None else {}
+    if checkpoint is not None and "model_cfg" in stored:
+        try:
             return _own(stored)
+        except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+            raise UnknownModel(f"{checkpoint} does not hold the model that it describes: {brief(error)}") from error
     weights = str(checkpoint) if checkpoint is not None else pretrained
     if not weights and ":" not in name:
         raise UnknownModel(f"{name}: give the weights, by tag (--pretrained) or by file (--checkpoint)")
     try:
         model, _, transform = open_clip.create_model_and_transforms(name, pretrained=weights, device="cpu")
         tokenizer = open_clip.get_tokenizer(name)
-    except (RuntimeError, ValueError, OSError, KeyError) as error:
-        raise UnknownModel(f"open_clip cannot load {name} with {weights}: {error}") from error
+    except (RuntimeError, ValueError, OSError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        raise UnknownModel(f"open_clip cannot load {name} with {weights}: {brief(error)}") from error
     settings = dict(open_clip.get_model_preprocess_cfg(model))
     context = int(getattr(model, "context_length", 0) or tokenizer.context_length)
     return OpenClip(model.eval(), transform, tokenizer, image_input(settings), context, _dimensions(model, context))
+
+
+def fetch_weights(name: str, pretrained: str) -> None:
+    """Downloads weights that open_clip knows by tag, with its own progress on stderr; what is there stays.
+
+    Raises ModelsExtraMissing and UnknownModel.
+    """
+    try:
+        from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
+    except ImportError as error:
+        raise ModelsExtraMissing(ModelsExtraMissing.__doc__) from error
+    if ":" in name or Path(pretrained).is_file():
+        return
+    known = get_pretrained_cfg(name, pretrained)
+    if not known:
+        tags = ", ".join(list_pretrained_tags_by_model(name)) or "none"
+        raise UnknownModel(f"open_clip knows no weights {pretrained!r} of {name}; it knows: {tags}")
+    try:
+        download_pretrained(known)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise UnknownModel(f"the weights {pretrained} of {name} cannot be downloaded: {brief(error)}") from error
+
+
+def brief(error: BaseException) -> str:
+    """The first 300 characters of what an error says: torch lists every weight of a model."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else f"{text[:300]} ..."
+
+
+def _stored(checkpoint: Path) -> dict[str, Any]:
+    """What a torch checkpoint holds, read without running anything of it; empty for safetensors."""
+    import torch
+
+    examine(checkpoint)
+    if checkpoint.suffix == ".safetensors":
+        return {}
+    try:
+        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
+        raise BrokenCheckpoint(f"{checkpoint} cannot be read as plain weights: {brief(error)}") from error
+    if not isinstance(stored, dict):
+        raise BrokenCheckpoint(f"{checkpoint} holds a {type(stored).__name__}, not weights by name")
+    return stored
 
 
 def image_input(settings: dict[str, Any]) -> ImageInput:

@@ -1,0 +1,45 @@
+"""`streamscout model`: what it refuses before anything is loaded or written, and what it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from workers.config import REPOSITORY
+from workers.model.cli import model_app
+
+RUN = CliRunner()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "give --model NAME"),
+        (["ViT-B-32", "--model", "RN50"], "two models are named, ViT-B-32 and RN50"),
+        (["--model", "RN50", "--precision", "int8"], "precision is bf16 or f32"),
+        (["--model", "RN50", "--pretrained", "openai", "--checkpoint", "w.pt"], "not both"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_refused(tmp_path: Path, arguments: list[str], said: str) -> None:
+    """Exit code 2, one sentence, and nothing written."""
+    result = RUN.invoke(model_app, ["build", *arguments, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_card_that_is_shown_names_every_constant_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the bundled model, as JSON."""
+    monkeypatch.setenv("STREAMSCOUT_MODEL_REPOSITORY", str(REPOSITORY / "triton_models"))
+    result = RUN.invoke(model_app, ["list", "--json"])
+    assert result.exit_code == 0, result.output
+    (shown,) = orjson.loads(result.stdout)
+    assert shown["interpolation"] == "bicubic"
+    assert shown["resize"] == "shortest, center crop"
+    assert shown["centred"] == ["visual", "caption", "query"]
+    assert shown["tokenizer"] == "clip_text/1/tokenizer.json"
+    assert shown["licence"]
+    assert shown["sources"]
