@@ -136,6 +136,10 @@ def clock_jumps(stage: Stage, more: Callable[[], None], _rng: random.Random) -> 
     for worker in WORKERS:
         stage.replace(worker, CRASHING, "jumps", "0", "none")
     more()
+    stage.delivered()
+    stage.quiet()
+    for worker in WORKERS:
+        stage.replace(worker)
 
 
 def newer_protocol(stage: Stage, more: Callable[[], None], _rng: random.Random) -> None:
