@@ -62,8 +62,8 @@ def main() -> int:
         bar = "" if row["bar"] is None else f"  (bar {row['bar']}: {'holds' if row['holds'] else 'DOES NOT HOLD'})"
         console.print(f"{row['name']:26} {row['value']:>10} {row['unit']}{bar}")
     good = all(row["holds"] is not False for row in report["rows"]) and not any(one.failure for one in results)
-    if not good:
-        console.print(f"[bold red]The storm of seed {asked.seed} found a difference: make storm SEED={asked.seed}")
+    for seed in sorted({one.seed or asked.seed for one in results if one.differences or one.failure}):
+        console.print(f"[bold red]The storm of seed {seed} found a difference: make storm SEED={seed}")
     return 0 if good else 1
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from workers.config import Settings, SettingsError
 from workers.doctor.findings import USAGE, Finding, doubtful, fine, wrong
 from workers.domain.erasure import ErasureKey
+from workers.match.keys import KeyFileError, read_keys
 
 CHECK = "settings"
 
@@ -26,7 +27,7 @@ def judge_refusal(message: str) -> Sequence[Finding]:
 
 def judge(settings: Settings) -> Sequence[Finding]:
     """What the settings say together."""
-    found = [*_groups(settings), *_security(settings), *_erasure(settings)]
+    found = [*_groups(settings), *_security(settings), *_erasure(settings), *_keys(settings)]
     return found or [fine(CHECK, "each is right, and none contradicts another")]
 
 
@@ -85,6 +86,17 @@ def _erasure(settings: Settings) -> Sequence[Finding]:
     except ValueError as error:
         do = "give 16 random bytes or more: whoever guesses it can tell who was erased"
         return [wrong(CHECK, f"STREAMSCOUT_ERASURE_KEY: {error}", do, USAGE)]
+    return []
+
+
+def _keys(settings: Settings) -> Sequence[Finding]:
+    """The file without which the match API does not start, where one is named."""
+    try:
+        if settings.api_keys_file is not None:
+            read_keys(settings.api_keys_file)
+    except KeyFileError as error:
+        do = "make one with `streamscout keys create NAME --scope search`, or name the one there is"
+        return [wrong(CHECK, f"STREAMSCOUT_API_KEYS_FILE: {error}", do, USAGE)]
     return []
 
 

@@ -123,6 +123,7 @@ def test_each_refused_setting_is_a_finding_and_a_misspelt_one_gets_its_name() ->
         ({"kafka_security": "SASL_PLAINTEXT", "kafka_bootstrap": "kafka:9092"}, "warning", "SASL_PLAINTEXT"),
         ({"weaviate_url": "http://weaviate:8080", "weaviate_api_key": "planted"}, "warning", "WEAVIATE_API_KEY"),
         ({"api_anonymous": "everything", "api_host": "0.0.0.0"}, "warning", "STREAMSCOUT_API_ANONYMOUS"),
+        ({"api_keys_file": "/nowhere/keys"}, "error", "STREAMSCOUT_API_KEYS_FILE"),
         ({"erasure_key": None}, "warning", "no erasure key"),
         ({"erasure_key": None, "erasure_key_file": "/nowhere/key"}, "error", "STREAMSCOUT_ERASURE_KEY_FILE"),
         ({"erasure_key": "planted"}, "error", "STREAMSCOUT_ERASURE_KEY: a key of 7 bytes"),
