@@ -80,7 +80,8 @@ def queue_full(stage: Stage, more: Callable[[], None], _rng: random.Random) -> N
     with _loaded_afterwards(stage):
         for model in MODELS:
             config = httpx.get(f"{_url(stage)}/v2/models/{model}/config", timeout=30).raise_for_status().json()
-            config["dynamic_batching"]["default_queue_policy"] = {"max_queue_size": 1}
+            for policy in config["dynamic_batching"]["priority_queue_policy"].values():
+                policy["max_queue_size"] = 1
             told = {"parameters": {"config": orjson.dumps(config).decode()}}
             httpx.post(f"{_models(stage)}/{model}/load", json=told, timeout=60).raise_for_status()
         before = _put_off(stage)

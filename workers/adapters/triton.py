@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Sequence
+from copy import copy
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from tritonclient.utils import InferenceServerException
 
 from workers.config import SettingsError
 from workers.domain.model_card import ModelCard
+from workers.domain.priority import Priority
 from workers.domain.vectors import Array
 from workers.wire.records import Unavailable
 
@@ -26,6 +28,7 @@ MAX_BATCH = 32
 """``max_batch_size`` of both models."""
 
 # Triton takes a model's requests one by one and batches what waits: a few in flight keep it busy, more only wait.
+# Of each priority: backfill that waits must not hold back here what Triton would take before it.
 _IN_FLIGHT = 4
 _BUSY_STATUSES = {"429", "500", "502", "503", "504"}
 # A model that is being loaded, or was unloaded, is told as a request's own fault (400); it comes back.
@@ -49,13 +52,25 @@ class WrongModel(SettingsError):
 class TritonEncoder:
     """Pictures and texts in, raw unit vectors out. Open it with ``async with``, which checks the served models."""
 
-    def __init__(self, url: str, card: ModelCard, seconds: float = 30.0, *, tls: ssl.SSLContext | None = None) -> None:
-        """``url``: http(s)://host:port of Triton; ``seconds``: longest wait for one request; ``tls``: its trust."""
+    def __init__(
+        self,
+        url: str,
+        card: ModelCard,
+        seconds: float = 30.0,
+        *,
+        tls: ssl.SSLContext | None = None,
+        priority: Priority = Priority.LIVE,
+    ) -> None:
+        """``url``: http(s)://host:port of Triton; ``seconds``: longest wait for one request; ``tls``: its trust.
+
+        ``priority``: of its requests at Triton; ``at`` gives another.
+        """
         parts = urlsplit(url)
         self._address = parts.netloc + parts.path.rstrip("/")
         self._tls, self._context = parts.scheme == "https", tls
         self._card = card
         self._seconds = seconds
+        self._priority = priority
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._client: Any = None
 
@@ -65,7 +80,7 @@ class TritonEncoder:
             self._address,
             ssl=self._tls,
             ssl_context=self._context or True,
-            conn_limit=_IN_FLIGHT * 2,
+            conn_limit=_IN_FLIGHT * 2 * len(Priority),
             conn_timeout=self._seconds,
         )
         try:
@@ -80,6 +95,12 @@ class TritonEncoder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.close()
+
+    def at(self, priority: Priority) -> TritonEncoder:
+        """The same, open for as long as this is, at another priority: its requests wait in turns of their own."""
+        other = copy(self)
+        other._priority, other._slots = priority, asyncio.Semaphore(_IN_FLIGHT)
+        return other
 
     async def encode_images(self, pixels: Array) -> Array:
         """uint8 (n, S, S, 3), RGB, resized and cropped as the card says; float32 (n, d) of unit length, uncentred."""
@@ -112,7 +133,8 @@ class TritonEncoder:
         tensor.set_data_from_numpy(rows, binary_data=True)
         output = InferRequestedOutput("embedding", binary_data=True)
         async with self._slots:
-            result = await _asked(model, self._client.infer(model, [tensor], outputs=[output]))
+            call = self._client.infer(model, [tensor], outputs=[output], priority=int(self._priority))
+            result = await _asked(model, call)
         vectors = np.asarray(result.as_numpy("embedding"), dtype=np.float32)
         if vectors.shape != (len(rows), self._card.dimensions):
             raise EncoderRefused(f"{model} answered {vectors.shape} to {len(rows)} rows of {self._card.dimensions}")

@@ -23,6 +23,7 @@ from workers.config import Settings
 from workers.core.lease import Lease
 from workers.core.loop import Loop
 from workers.domain.model_card import load_model_card
+from workers.domain.priority import Priority
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
 from workers.embedder.task import ACCEPTED, Accepted
@@ -46,7 +47,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
     card = load_model_card(settings.model_repository)
     producer = KafkaProducer(settings)
     wire = Wire(build_codec(settings), f"streamscout/{NAME}", settings.namespace)
-    means = card.centring_means
+    centring = np.array(card.centring_means.visual), np.array(card.centring_means.caption)
     # Decoding lets go of the interpreter's lock; more threads than cores would only hold more pictures in memory.
     threads = ThreadPoolExecutor(cpu_count() or 2, thread_name_prefix="decode")
     try:
@@ -59,7 +60,8 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
             handler = Embedder(
                 store=ObjectStore(client, settings.namespace, card.model_version, card.dimensions),
                 pictures=Pictures(media, Decoder(settings, card, settings.media_pixels_at_once), threads),
-                encoding=Encoding(encoder, np.array(means.visual), np.array(means.caption)),
+                encoding=Encoding(encoder, *centring),
+                backfill=Encoding(encoder.at(Priority.BACKFILL), *centring),
                 wire=wire,
                 lease=lease,
                 settings=settings,

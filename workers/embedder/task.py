@@ -9,6 +9,7 @@ from workers.embedder.content import digest, text_of
 from workers.embedder.objects import Embedded
 from workers.embedder.plan import Embed, Plan
 from workers.embedder.progress import Progress
+from workers.wire.letters import ORIGIN, origin_headers
 from workers.wire.records import Item, Verdict
 
 ACCEPTED = (PostPublished, PostRemoved, CreatorProfiled, CreatorErased, CreatorReinstated)
@@ -28,6 +29,10 @@ class Task:
     progress: Progress
     verdict: Verdict | None = None
     embedded: Embedded | None = None
+
+    def lay_first_in(self, topic: str) -> bool:
+        """Whether its event came from there, however often it waited elsewhere since."""
+        return origin_headers(self.item.record)[ORIGIN + "topic"] == topic.encode()
 
     def text(self) -> str:
         """What its event says in words: a caption with its hashtags, or a bio. Empty for nothing."""

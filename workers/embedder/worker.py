@@ -37,7 +37,8 @@ class Embedder:
     """posts and profiles in; one vector per visual and caption stored, then one embeddings event out.
 
     At least once; same input, same store. Needs ``lease`` before every write; raises LeaseExpired, and Unavailable
-    where the store or the encoder is gone: what was fetched and encoded until then is remembered.
+    where the store or the encoder is gone: what was fetched and encoded until then is remembered. ``backfill`` encodes
+    what first lay in ``posts.backfill``.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Embedder:
         store: Store,
         pictures: Pictures,
         encoding: Encoding,
+        backfill: Encoding,
         wire: Wire,
         lease: Lease,
         settings: Settings,
@@ -57,7 +59,8 @@ class Embedder:
         self._erasing, self.turns = Erasing(store, lease, erasures, model_version), Turns(self._retry)
         self._clock = clock or SystemClock()
         self._storing = Storing(store, lease, model_version)
-        self._pictures, self._encoding, self._wire = pictures, encoding, wire
+        self._pictures, self._encoding, self._backfill, self._wire = pictures, encoding, backfill, wire
+        self._past = topic_name(settings.namespace, "posts.backfill")
         self._settings, self._model = settings, model_version
         self._unfinished = Unfinished()
 
@@ -108,7 +111,12 @@ class Embedder:
             tasks = [self._task(item, stored) for item in batch]
             await all_of(*(self._collect(task) for task in tasks))
         with stage(NAME, "encode"):
-            await all_of(self._encode_pictures(tasks), self._encode_texts(tasks))
+            past = [task for task in tasks if task.lay_first_in(self._past)]
+            live = [task for task in tasks if task not in past]
+            await all_of(
+                *(self._encode_pictures(part, by) for part, by in ((live, self._encoding), (past, self._backfill))),
+                *(self._encode_texts(part, by) for part, by in ((live, self._encoding), (past, self._backfill))),
+            )
         for task in tasks:
             self._put_together(task)
         with stage(NAME, "store"):
@@ -148,19 +156,19 @@ class Embedder:
         seconds = self._settings.retry_seconds * 2 ** (progress.attempts - 1)
         return Later(max(wished, min(seconds, self._settings.retry_max_seconds)), detail, elsewhere=True)
 
-    async def _encode_pictures(self, tasks: Sequence[Task]) -> None:
+    async def _encode_pictures(self, tasks: Sequence[Task], encoding: Encoding) -> None:
         """Every picture once, those too whose post waits for another one."""
         wanted = [task for task in tasks if task.progress.pixels and not isinstance(task.verdict, Dead)]
-        vectors = await self._encoding.images({h: p for task in wanted for h, p in task.progress.pixels.items()})
+        vectors = await encoding.images({h: p for task in wanted for h, p in task.progress.pixels.items()})
         for task in wanted:
             for hash_ in task.progress.pixels:
                 _keep(task.progress, task.progress.vectors, hash_, vectors[hash_])
             task.progress.pixels.clear()
 
-    async def _encode_texts(self, tasks: Sequence[Task]) -> None:
+    async def _encode_texts(self, tasks: Sequence[Task], encoding: Encoding) -> None:
         """Captions that are not stored already, and bios."""
         wanted = [task for task in tasks if task.wants_text()]
-        vectors = await self._encoding.texts({task.text_hash(): task.text() for task in wanted})
+        vectors = await encoding.texts({task.text_hash(): task.text() for task in wanted})
         for task in wanted:
             _keep(task.progress, task.progress.captions, task.text_hash(), vectors[task.text_hash()])
 

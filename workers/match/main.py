@@ -29,6 +29,7 @@ from workers.core.clock import Clock, SystemClock
 from workers.domain.erasure import Erasures
 from workers.domain.feedback import Prior
 from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
+from workers.domain.priority import Priority
 from workers.domain.topics import topic_name
 from workers.domain.vectors import Array
 from workers.match.access import EVERYTHING, Gate, Keyring
@@ -171,7 +172,9 @@ async def wired(settings: Settings) -> AsyncIterator[Wired]:
     try:
         async with (
             connect(settings) as client,
-            TritonEncoder(str(settings.triton_url), card, tls=trusting(settings, "triton_ca_file")) as encoder,
+            TritonEncoder(
+                str(settings.triton_url), card, tls=trusting(settings, "triton_ca_file"), priority=Priority.SEARCH
+            ) as encoder,
             MediaFetcher(settings) as media,
         ):
             queries = CentredQueries(

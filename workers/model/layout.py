@@ -10,12 +10,18 @@ from pathlib import Path
 import orjson
 
 from workers.domain.model_card import CARD_FILE, CentringMeans, ImageInput, ModelCard, TextInput
+from workers.domain.priority import Priority
 
 IMAGE, TEXT = "clip_image", "clip_text"
 IMAGE_FILE, TEXT_FILE = f"{IMAGE}/1/model.onnx", f"{TEXT}/1/model.onnx"
 TOKENIZER_FILE = f"{TEXT}/1/tokenizer.json"
 BACKEND = Path(__file__).with_name("triton_backend.py")
 MAX_BATCH = 32
+# Requests of up to MAX_BATCH rows that may wait for a model. A worker has few in flight (4 for each priority), so that
+# many wait only where there are too many workers: they are told to come again (503), as is a search sooner.
+WAITING = {Priority.SEARCH: 64, Priority.LIVE: 256, Priority.BACKFILL: 64}
+# As long as a client waits (workers/adapters/triton.py): what nobody waits for any more is not computed.
+WAITS_MICROSECONDS = 30_000_000
 
 CONFIG = """\
 # Written by workers.model.layout; the card beside it is {card}.
@@ -24,13 +30,29 @@ backend: "python"
 max_batch_size: {max_batch}
 input [ {{ name: "{input_name}", data_type: {data_type}, dims: [ {dims} ] }} ]
 output [ {{ name: "embedding", data_type: TYPE_FP32, dims: [ {dimensions} ] }} ]
-dynamic_batching {{ preferred_batch_size: [ 16, {max_batch} ], max_queue_delay_microseconds: 2000 }}
+version_policy {{ specific {{ versions: [ 1 ] }} }}
+dynamic_batching {{
+  preferred_batch_size: [ 16, {max_batch} ]
+  max_queue_delay_microseconds: 2000
+{queues}
+}}
 instance_group [ {{ count: 1, kind: KIND_CPU }} ]
 parameters {{ key: "model_version", value: {{ string_value: "{version}" }} }}
 parameters {{ key: "context_length", value: {{ string_value: "{context}" }} }}
 parameters {{ key: "precision", value: {{ string_value: "{precision}" }} }}
 parameters {{ key: "threads", value: {{ string_value: "{threads}" }} }}
 """
+
+
+def queues() -> str:
+    """Triton's priorities: live search text before live posts before backfill, each with a limit of its own."""
+    policy = f"timeout_action: REJECT, default_timeout_microseconds: {WAITS_MICROSECONDS}, max_queue_size:"
+    lines = [
+        f"priority_levels: {len(Priority)}",
+        f"default_priority_level: {Priority.LIVE:d}",
+        *(f"priority_queue_policy {{ key: {p:d}, value: {{ {policy} {WAITING[p]} }} }}" for p in Priority),
+    ]
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def version_of(name: str, root: Path, means: CentringMeans) -> str:
@@ -46,6 +68,24 @@ def checksum(path: Path) -> str:
     """The file's sha256, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def configurations(
+    version: str, dimensions: int, image: ImageInput, context_length: int, precision: str = "bf16", threads: int = 0
+) -> dict[str, str]:
+    """config.pbtxt of each model."""
+    inputs = {
+        IMAGE: ("pixels", "TYPE_UINT8", f"{image.size}, {image.size}, 3", precision),
+        TEXT: ("text", "TYPE_STRING", "1", "f32"),
+    }
+    return {
+        model: CONFIG.format(
+            card=CARD_FILE, name=model, max_batch=MAX_BATCH, input_name=input_name, data_type=data_type, dims=dims,
+            dimensions=dimensions, version=version, context=context_length, precision=computed, threads=threads,
+            queues=queues(),
+        )
+        for model, (input_name, data_type, dims, computed) in inputs.items()
+    }  # fmt: skip
 
 
 def finish_layout(
@@ -69,15 +109,7 @@ def finish_layout(
     processor has it, "f32" always.
     """
     version = version_of(name, root, means)
-    inputs = {
-        IMAGE: ("pixels", "TYPE_UINT8", f"{image.size}, {image.size}, 3", precision),
-        TEXT: ("text", "TYPE_STRING", "1", "f32"),
-    }
-    for model, (input_name, data_type, dims, computed) in inputs.items():
-        config = CONFIG.format(
-            card=CARD_FILE, name=model, max_batch=MAX_BATCH, input_name=input_name, data_type=data_type, dims=dims,
-            dimensions=dimensions, version=version, context=context_length, precision=computed, threads=threads,
-        )  # fmt: skip
+    for model, config in configurations(version, dimensions, image, context_length, precision, threads).items():
         (root / model / "config.pbtxt").write_text(config)
         shutil.copyfile(BACKEND, root / model / "1" / "model.py")
     card = ModelCard(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
+from tests.waiting import eventually_async
 from workers.adapters.triton import MAX_BATCH, EncoderRefused, EncoderUnavailable, TritonEncoder, WrongModel
 from workers.domain.model_card import ModelCard
+from workers.domain.priority import Priority
 
 SIZE, DIMENSIONS = 16, 4
 CARD = ModelCard.model_validate(
@@ -40,7 +43,9 @@ class SmallTriton:
         self.version = "small_v1"
         self.failure: tuple[int, str] | None = None
         self.silence: threading.Event | None = None
+        self.stalled = 0
         self.batches: list[int] = []
+        self.priorities: list[int] = []
         triton = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -53,6 +58,7 @@ class SmallTriton:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if triton.silence is not None:
+                    triton.stalled += 1
                     triton.silence.wait(20)
                     self.close_connection = True
                     return
@@ -67,6 +73,7 @@ class SmallTriton:
                 (tensor,) = request["inputs"]
                 count = int(tensor["shape"][0])
                 triton.batches.append(count)
+                triton.priorities.append(int(request.get("parameters", {}).get("priority", 0)))
                 vectors = np.zeros((count, DIMENSIONS), dtype=np.float32)
                 vectors[:, 0] = first_bytes(tensor["datatype"], count, data)
                 output = {"name": "embedding", "datatype": "FP32", "shape": [count, DIMENSIONS]}
@@ -212,3 +219,30 @@ async def test_no_answer_in_time_means_unavailable(triton: SmallTriton) -> None:
                 await encoder.encode_images(pixels(1))
         finally:
             triton.silence.set()
+
+
+async def test_every_request_says_how_urgent_it_is(triton: SmallTriton) -> None:
+    """Live posts by default; another for all of an encoder's, or for some."""
+    async with (
+        TritonEncoder(triton.url, CARD) as live,
+        TritonEncoder(triton.url, CARD, priority=Priority.SEARCH) as now,
+    ):
+        await live.encode_images(pixels(1))
+        await now.encode_texts(["tea"])
+        await live.at(Priority.BACKFILL).encode_images(pixels(1))
+        await live.encode_texts(["tea"])
+    assert triton.priorities == [Priority.LIVE, Priority.SEARCH, Priority.BACKFILL, Priority.LIVE]
+
+
+async def test_backfill_that_waits_for_triton_holds_no_live_post_back(triton: SmallTriton) -> None:
+    """Each priority has requests in flight of its own: here backfill fills all of its, and none is answered."""
+    triton.silence = threading.Event()
+    async with TritonEncoder(triton.url, CARD) as live:
+        past = asyncio.create_task(live.at(Priority.BACKFILL).encode_images(pixels(32 * 10)))
+        await eventually_async(lambda: asyncio.sleep(0, triton.stalled >= 4))
+        silence, triton.silence = triton.silence, None
+        assert len(await live.encode_images(pixels(1))) == 1
+        assert not past.done()
+        silence.set()
+        with pytest.raises(EncoderUnavailable):
+            await past

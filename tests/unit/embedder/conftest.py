@@ -63,7 +63,7 @@ class House:
 
     def __init__(self) -> None:
         self.store = MemoryStore()
-        self.encoder = HashingEncoder()
+        self.encoder, self.backfill = HashingEncoder(), HashingEncoder()
         self.media = MemoryMedia({f"mem:{name}": f"picture {name}".encode() for name in "abcdef"})
         self.settings = Settings(media_attempts=3, retry_seconds=1.0)
         self.erasures = Erasures(ErasureKey(b"a key of the tests"))
@@ -77,6 +77,7 @@ class House:
             store=self.store,
             pictures=Pictures(self.media, prepare, THREADS),
             encoding=Encoding(self.encoder, *means),
+            backfill=Encoding(self.backfill, *means),
             wire=WIRE,
             lease=self.lease,
             settings=self.settings,
@@ -100,9 +101,9 @@ class House:
         }
 
 
-def item(event: Event) -> Item[Any]:
+def item(event: Event, topic: str = "posts") -> Item[Any]:
     """An event as the loop hands it over."""
-    return Item(event, InRecord(Position("posts", 0, 0, "t"), event.key().encode(), b"{}", (), 1_767_000_000_000))
+    return Item(event, InRecord(Position(topic, 0, 0, "t"), event.key().encode(), b"{}", (), 1_767_000_000_000))
 
 
 def outputs(verdict: Verdict) -> list[Event]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.fakes.media import MemoryMedia
-from tests.unit.embedder.conftest import MODEL, House, outputs, published, removed
+from tests.unit.embedder.conftest import MODEL, House, item, outputs, published, removed
 from workers.core.lease import Lease, LeaseExpired
 from workers.domain.events import (
     CreatorProfiled,
@@ -15,7 +17,9 @@ from workers.domain.events import (
     ProfileEmbedded,
 )
 from workers.domain.ids import post_object_id, visual_id
+from workers.domain.topics import topic_name
 from workers.domain.vectors import from_bytes
+from workers.wire.letters import origin_headers
 from workers.wire.records import Dead, Done, Later, Unavailable
 
 
@@ -314,3 +318,18 @@ async def test_what_a_crash_left_of_a_post_that_dies_later_is_cleared(house: Hou
     (verdict,) = await house.give(published(1, "ab"))
     assert isinstance(verdict, Dead)
     assert visuals(house) == []
+
+
+async def test_backfill_is_encoded_behind_live_posts_however_often_it_waited(house: House) -> None:
+    """In one batch each goes by its own encoder; a post of the past stays one on the retry topic."""
+    past = item(published(post_id="p1", pictures="a"), topic_name("", "posts.backfill"))
+    live = item(published(post_id="p2", pictures="bc"))
+    assert all(isinstance(verdict, Done) for verdict in await house.embedder.handle([past, live]))
+    assert (house.backfill.images, house.encoder.images) == (1, 2)
+    assert (house.backfill.texts, house.encoder.texts) == (1, 1)
+    origin = tuple(origin_headers(past.record).items())
+    event = published(post_id="p3", pictures="d")
+    waited = item(event, topic_name("", "embedder.retry"))
+    waited = replace(waited, event=event, record=replace(waited.record, headers=origin))
+    assert isinstance((await house.embedder.handle([waited]))[0], Done)
+    assert (house.backfill.images, house.encoder.images) == (2, 2)

@@ -33,6 +33,15 @@ def test_the_served_backend_is_the_one_in_the_model_room() -> None:
         assert (ROOT / model / "1" / "model.py").read_bytes() == layout.BACKEND.read_bytes()
 
 
+def test_the_configurations_are_what_the_generator_writes() -> None:
+    """In float32 (see the card); else a rebuilt model would be served otherwise than the bundled one."""
+    card = load_model_card(ROOT)
+    written = layout.configurations(
+        card.model_version, card.dimensions, card.image, card.text.context_length, precision="f32"
+    )
+    assert {model: (ROOT / model / "config.pbtxt").read_text() for model in written} == written
+
+
 def test_the_onnx_pair_is_small_enough_to_be_carried() -> None:
     """25 MB at most, and the sample artwork 2 MB."""
     assert sum((ROOT / file).stat().st_size for file in (layout.IMAGE_FILE, layout.TEXT_FILE)) <= 25_000_000

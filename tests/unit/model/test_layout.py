@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from workers.domain.model_card import CentringMeans, ImageInput, ModelCard, load_model_card
+from workers.domain.priority import Priority
 from workers.domain.vectors import Array
 from workers.model import layout
 from workers.model.check import TEXTS, changed_files, check_alone, compare
@@ -73,6 +74,20 @@ def test_the_configuration_carries_what_the_backend_needs(tmp_path: Path) -> Non
     assert "TYPE_STRING" in text
     for key, value in (("model_version", card.model_version), ("context_length", "7"), ("threads", "3")):
         assert f'key: "{key}", value: {{ string_value: "{value}" }}' in text
+
+
+def test_search_goes_before_live_posts_before_backfill_and_each_queue_has_a_limit(tmp_path: Path) -> None:
+    """A level and a policy for each priority; what says nothing of itself is live; one version, named."""
+    make(tmp_path)
+    for model in (layout.IMAGE, layout.TEXT):
+        config = (tmp_path / model / "config.pbtxt").read_text()
+        assert Priority.SEARCH < Priority.LIVE < Priority.BACKFILL
+        assert f"priority_levels: {len(Priority)}\n" in config
+        assert f"default_priority_level: {Priority.LIVE:d}\n" in config
+        for priority in Priority:
+            assert f"priority_queue_policy {{ key: {priority:d}, value: {{ timeout_action: REJECT," in config
+            assert f"max_queue_size: {layout.WAITING[priority]} }} }}" in config
+        assert "version_policy { specific { versions: [ 1 ] } }" in config
 
 
 def test_pictures_that_are_not_square_are_refused() -> None:
