@@ -82,3 +82,17 @@ async def test_nothing_gives_nothing(case: Case) -> None:
     """With the shape of something."""
     assert (await case.encoder.encode_images(pictures(case, 0))).shape == (0, case.dimensions)
     assert (await case.encoder.encode_texts([])).shape == (0, case.dimensions)
+
+
+@pytest.mark.real
+async def test_triton_shows_the_tokens_that_it_embeds(stack: Settings) -> None:
+    """Start, words, end, padding: `streamscout model check` holds them against open_clip's own."""
+    card = load_model_card(stack.model_repository)
+    async with TritonEncoder(str(stack.triton_url), card) as encoder:
+        short, same, cut = await encoder.tokens(["green tea", "  Green TEA ", "tea " * 3000])
+        assert await encoder.precision("clip_text") == "f32"
+    assert short.shape == (card.text.context_length,)
+    assert (short == same).all()
+    assert (short > 0).sum() == 4
+    assert (short[0], short[3]) == (cut[0], cut[-1])
+    assert (cut > 0).all()

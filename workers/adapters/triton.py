@@ -111,8 +111,20 @@ class TritonEncoder:
 
     async def encode_texts(self, texts: Sequence[str]) -> Array:
         """n texts; float32 (n, d) of unit length, uncentred. Longer texts than the model's context are cut there."""
-        column = np.array([text.encode() for text in texts], dtype=np.object_).reshape(-1, 1)
-        return await self._encode(TEXT_MODEL, "text", "BYTES", column)
+        return await self._encode(TEXT_MODEL, "text", "BYTES", _column(texts))
+
+    async def tokens(self, texts: Sequence[str]) -> Array:
+        """Token ids int64 (n, context), as the text tower gets them; up to MAX_BATCH texts."""
+        tensor = InferInput("text", [len(texts), 1], "BYTES")
+        tensor.set_data_from_numpy(_column(texts), binary_data=True)
+        output = InferRequestedOutput("tokens", binary_data=True)
+        result = await _asked(TEXT_MODEL, self._client.infer(TEXT_MODEL, [tensor], outputs=[output]))
+        return np.asarray(result.as_numpy("tokens"))
+
+    async def precision(self, model: str) -> str:
+        """What a model was built to compute in: "f32", "bf16" (where its processor has it) or "fp16"."""
+        config = await _asked(model, self._client.get_model_config(model))
+        return str(config.get("parameters", {}).get("precision", {}).get("string_value", "f32"))
 
     async def _encode(self, model: str, name: str, datatype: str, rows: Array) -> Array:
         """Several requests of at most MAX_BATCH rows, side by side."""
@@ -149,6 +161,10 @@ class TritonEncoder:
                 f"{model} at {self._address} serves model version {served or '(none)'}, "
                 f"the model card says {self._card.model_version}"
             )
+
+
+def _column(texts: Sequence[str]) -> Array:
+    return np.array([text.encode() for text in texts], dtype=np.object_).reshape(-1, 1)
 
 
 async def _asked(model: str, call: Awaitable[T]) -> T:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-CARD_FILE = "model.json"
+CARD_FILE, FAILED_FILE = "model.json", "failed-check.json"
 
 
 class ModelCardError(ValueError):
@@ -16,6 +17,11 @@ class ModelCardError(ValueError):
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Failed(_Part):
+    model_version: str
+    failures: tuple[str, ...]
 
 
 class ImageInput(_Part):
@@ -89,3 +95,27 @@ def load_model_card(repository: Path) -> ModelCard:
     except OSError as error:
         raise ModelCardError(f"no model card at {path}: {error.strerror}") from error
     return parse_model_card(data, str(path))
+
+
+def note_check(repository: Path, version: str, failures: Sequence[str]) -> None:
+    """Leave what a check of the served model found, for ``failed_check``; a check that holds clears it.
+
+    Raises OSError where the repository cannot be written.
+    """
+    path = repository / FAILED_FILE
+    if failures:
+        path.write_text(_Failed(model_version=version, failures=tuple(failures)).model_dump_json(indent=2))
+    else:
+        path.unlink(missing_ok=True)
+
+
+def failed_check(repository: Path, version: str) -> list[str]:
+    """What this version of a model failed when it was last checked. Raises ModelCardError where that is unreadable."""
+    path = repository / FAILED_FILE
+    try:
+        noted = _Failed.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValidationError) as error:
+        raise ModelCardError(f"{path} cannot be read: check the model again") from error
+    return list(noted.failures) if noted.model_version == version else []

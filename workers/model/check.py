@@ -12,9 +12,9 @@ from PIL.Image import Image
 
 from workers.domain.model_card import ModelCard
 from workers.domain.vectors import Array
-from workers.model.layout import checksum
-from workers.model.source import OpenClip
+from workers.model.layout import IMAGE, TEXT, checksum
 
+AT_THE_MODEL = {"f32": 0.9999, "bf16": 0.999, "fp16": 0.999}
 CLOSE, CLOSE_WITHOUT_MEAN, UNIT_ERROR = 0.999, 0.98, 1e-3
 TEXTS = (
     "italian dinner with wine", "winter skiing trip", "a cat", "Coffee & croissants", "it\u2019s a guitar",
@@ -28,6 +28,26 @@ class Encoder(Protocol):
     async def encode_images(self, pixels: Array) -> Array: ...
 
     async def encode_texts(self, texts: Sequence[str]) -> Array: ...
+
+
+class Served(Encoder, Protocol):
+    """The same, and what it says of itself: token ids (n, context), and the precision of a model."""
+
+    async def tokens(self, texts: Sequence[str]) -> Array: ...
+
+    async def precision(self, model: str) -> str: ...
+
+
+class Reference(Protocol):
+    """What is held against: open_clip, see ``source.OpenClip``."""
+
+    def encode_images(self, images: Sequence[Image]) -> Array: ...
+
+    def encode_pixels(self, pixels: Array) -> Array: ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Array: ...
+
+    def tokens(self, texts: Sequence[str]) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -50,9 +70,9 @@ def changed_files(card: ModelCard, repository: Path) -> list[str]:
     return wrong
 
 
-def compare(name: str, found: Array, wanted: Array) -> list[Row]:
+def compare(name: str, found: Array, wanted: Array, close: float = CLOSE) -> list[Row]:
     """The least cosine of rows (n, d), as they are, and for three or more also with the mean of `wanted` taken off."""
-    rows = [(name, float(_cosines(found, wanted).min()), CLOSE)]
+    rows = [(name, float(_cosines(found, wanted).min()), close)]
     if len(wanted) >= 3:
         mean = wanted.mean(axis=0)
         rows.append((f"{name}, mean off", float(_cosines(found - mean, wanted - mean).min()), CLOSE_WITHOUT_MEAN))
@@ -78,10 +98,20 @@ async def check_alone(encoder: Encoder, pixels: Array) -> list[Row]:
     return rows
 
 
-async def check_against(encoder: Encoder, source: OpenClip, images: Sequence[Image], pixels: Array) -> list[Row]:
+async def check_against(encoder: Served, source: Reference, images: Sequence[Image], pixels: Array) -> list[Row]:
     """Against open_clip in float32; `images` as decoded, `pixels` the same ones as the workers prepare them."""
-    rows = compare("texts: cosine to open_clip", await encoder.encode_texts(TEXTS), source.encode_texts(TEXTS))
+    differ = float((await encoder.tokens(TEXTS) != source.tokens(TEXTS)).any(axis=1).sum())
+    rows = [Row("texts: whose tokens differ", differ, 0.0, differ == 0)]
+    bar = await _bar(encoder, TEXT)
+    rows += compare("texts: at the model", await encoder.encode_texts(TEXTS), source.encode_texts(TEXTS), bar)
     if images:
         found = await encoder.encode_images(pixels)
-        rows += compare("pictures: cosine to open_clip", found, source.encode_images(images))
+        bar = await _bar(encoder, IMAGE)
+        rows += compare("pictures: at the model", found, source.encode_pixels(pixels), bar)
+        rows += compare("pictures: decoded and resized too", found, source.encode_images(images))
     return rows
+
+
+async def _bar(encoder: Served, model: str) -> float:
+    """The least cosine at the model; a precision that is not known here is held to the strictest."""
+    return AT_THE_MODEL.get(await encoder.precision(model), max(AT_THE_MODEL.values()))

@@ -21,7 +21,7 @@ from workers.adapters.media_decode import decode, to_pixels
 from workers.adapters.security import trusting
 from workers.config import Settings, load_settings
 from workers.domain.media import InvalidMedia
-from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
+from workers.domain.model_card import ModelCard, ModelCardError, load_model_card, note_check
 from workers.model import build as building
 from workers.model.check import Row, changed_files, check_against, check_alone
 from workers.model.checkpoint import BrokenCheckpoint
@@ -107,7 +107,12 @@ def check_command(
     except EncoderRefused as error:
         raise _stop(str(error), _FAILED) from error
     _print_rows(rows, changed, json_)
-    if not all(row.holds for row in rows):
+    failures = [f"{row.name}: {row.value:.5f} where {row.bar:g} is wanted" for row in rows if not row.holds]
+    # Without open_clip to hold it against, a check can find faults but clear nothing.
+    if failures or pretrained or checkpoint:
+        note_check(settings.model_repository, card.model_version, failures)
+    if failures:
+        typer.echo(f"{card.model_version} is not served at the next `streamscout up`", err=True)
         raise typer.Exit(_FAILED)
 
 

@@ -17,6 +17,7 @@ IMAGE_FILE, TEXT_FILE = f"{IMAGE}/1/model.onnx", f"{TEXT}/1/model.onnx"
 TOKENIZER_FILE = f"{TEXT}/1/tokenizer.json"
 BACKEND = Path(__file__).with_name("triton_backend.py")
 MAX_BATCH = 32
+TOKENS = ', {{ name: "tokens", data_type: TYPE_INT64, dims: [ {context} ] }}'
 # Requests of up to MAX_BATCH rows that may wait for a model. A worker has few in flight (4 for each priority), so that
 # many wait only where there are too many workers: they are told to come again (503), as is a search sooner.
 WAITING = {Priority.SEARCH: 64, Priority.LIVE: 256, Priority.BACKFILL: 64}
@@ -29,7 +30,7 @@ name: "{name}"
 backend: "python"
 max_batch_size: {max_batch}
 input [ {{ name: "{input_name}", data_type: {data_type}, dims: [ {dims} ] }} ]
-output [ {{ name: "embedding", data_type: TYPE_FP32, dims: [ {dimensions} ] }} ]
+output [ {{ name: "embedding", data_type: TYPE_FP32, dims: [ {dimensions} ] }}{tokens} ]
 version_policy {{ specific {{ versions: [ 1 ] }} }}
 dynamic_batching {{
   preferred_batch_size: [ 16, {max_batch} ]
@@ -82,7 +83,7 @@ def configurations(
         model: CONFIG.format(
             card=CARD_FILE, name=model, max_batch=MAX_BATCH, input_name=input_name, data_type=data_type, dims=dims,
             dimensions=dimensions, version=version, context=context_length, precision=computed, threads=threads,
-            queues=queues(),
+            queues=queues(), tokens=TOKENS.format(context=context_length) if model == TEXT else "",
         )
         for model, (input_name, data_type, dims, computed) in inputs.items()
     }  # fmt: skip

@@ -51,6 +51,23 @@ class OpenClip:
                 parts.append((self.head(found) if self.head else found).numpy())
         return np.concatenate(parts)
 
+    def encode_pixels(self, pixels: Array) -> Array:
+        """float32 (n, d), unit length, of pictures as the workers prepare them, uint8 (n, s, s, 3): the model alone."""
+        import torch
+
+        mean, std = (torch.tensor(numbers).view(1, 3, 1, 1) for numbers in (self.image.mean, self.image.std))
+        parts = []
+        with torch.no_grad():
+            for start in range(0, len(pixels), BATCH):
+                rows = torch.from_numpy(pixels[start : start + BATCH]).permute(0, 3, 1, 2).float() / 255.0
+                found = self.model.encode_image((rows - mean) / std, normalize=True)
+                parts.append((self.head(found) if self.head else found).numpy())
+        return np.concatenate(parts)
+
+    def tokens(self, texts: Sequence[str]) -> Array:
+        """Token ids int64 (n, context)."""
+        return np.asarray(self.tokenizer(list(texts), context_length=self.context_length).numpy())
+
     def encode_texts(self, texts: Sequence[str]) -> Array:
         """float32 (n, d), unit length."""
         import torch

@@ -60,7 +60,10 @@ class TextCodes:
 
 
 class TritonPythonModel:
-    """A tower: ``pixels`` uint8 [n, s, s, 3] or ``text`` [n, 1] in; ``embedding`` float32 [n, d] out, unit length."""
+    """A tower: ``pixels`` uint8 [n, s, s, 3] or ``text`` [n, 1] in; ``embedding`` float32 [n, d] out, unit length.
+
+    ``tokens`` int64 [n, context] out as well, of texts, for who asks: `streamscout model check` does.
+    """
 
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
@@ -84,4 +87,8 @@ class TritonPythonModel:
         vectors = self.model(np.concatenate(inputs))[0].astype(np.float32)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         starts = np.cumsum([len(rows) for rows in inputs])[:-1]
-        return [pb_utils.InferenceResponse([pb_utils.Tensor("embedding", part)]) for part in np.split(vectors, starts)]
+        answers = [[pb_utils.Tensor("embedding", part)] for part in np.split(vectors, starts)]
+        if self.codes is not None:
+            for answer, rows in zip(answers, inputs, strict=True):
+                answer.append(pb_utils.Tensor("tokens", rows))
+        return [pb_utils.InferenceResponse(answer) for answer in answers]

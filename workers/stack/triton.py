@@ -16,7 +16,7 @@ import httpx
 
 from workers.adapters import security
 from workers.config import Settings, child_environment
-from workers.domain.model_card import CARD_FILE
+from workers.domain.model_card import CARD_FILE, FAILED_FILE, ModelCardError, failed_check, load_model_card
 from workers.stack import processes, versions
 from workers.stack.errors import ServerUnavailableError
 from workers.stack.ports import LOOPBACK
@@ -56,6 +56,25 @@ def _install_packages(home: Path, log: Path) -> None:
     # The wheel's own requirements serve its Python client, which nothing here uses.
     run_logged([*pip, "--no-deps", f"nvidia-pytriton=={versions.PYTRITON}"], cwd=home, log=log)
     run_logged([*pip, "-r", str(REQUIREMENTS)], cwd=home, log=log)
+
+
+def refuse_failed(repository: Path) -> None:
+    """A model that `streamscout model check` found wanting is not served: what it stores would be wrong for good.
+
+    Raises ServerUnavailableError.
+    """
+    if not (repository / CARD_FILE).is_file():
+        return
+    try:
+        version = load_model_card(repository).model_version
+        failures = failed_check(repository, version)
+    except ModelCardError as error:
+        raise ServerUnavailableError(str(error)) from error
+    if failures:
+        raise ServerUnavailableError(
+            f"{version} failed `streamscout model check` ({'; '.join(failures)}): it is not served. "
+            f"Build it anew, or remove {repository / FAILED_FILE} to check it once more"
+        )
 
 
 @dataclass(frozen=True)
@@ -102,6 +121,7 @@ class Triton:
         missing = [model for model in MODELS if not (repository / model / "config.pbtxt").is_file()]
         if missing:
             raise ServerUnavailableError(f"the model repository {repository} lacks {' and '.join(missing)}")
+        refuse_failed(repository)
         prefix = shared_memory_prefix(place.data)
         for left in _SHARED_MEMORY.glob(f"{prefix}*"):
             left.unlink(missing_ok=True)

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from workers.config import REPOSITORY
-from workers.domain.model_card import ModelCardError, load_model_card, parse_model_card
+from workers.domain.model_card import (
+    FAILED_FILE,
+    ModelCardError,
+    failed_check,
+    load_model_card,
+    note_check,
+    parse_model_card,
+)
 
 BUNDLED = REPOSITORY / "triton_models"
 
@@ -47,3 +54,20 @@ def test_a_repository_without_a_card_is_named(tmp_path: Path) -> None:
     """The path is in the message."""
     with pytest.raises(ModelCardError, match=str(tmp_path)):
         load_model_card(tmp_path)
+
+
+def test_a_failed_check_is_remembered_of_its_version_until_one_holds(tmp_path: Path) -> None:
+    """A model built anew is another version, and has failed nothing."""
+    assert failed_check(tmp_path, "m_1") == []
+    note_check(tmp_path, "m_1", ["texts: 0.9"])
+    assert failed_check(tmp_path, "m_1") == ["texts: 0.9"]
+    assert failed_check(tmp_path, "m_2") == []
+    note_check(tmp_path, "m_1", [])
+    assert failed_check(tmp_path, "m_1") == []
+
+
+def test_a_note_that_cannot_be_read_is_no_leave_to_serve(tmp_path: Path) -> None:
+    """Half a file says nothing of what it was to say."""
+    (tmp_path / FAILED_FILE).write_text('{"model_version": "m_1"')
+    with pytest.raises(ModelCardError, match="check the model again"):
+        failed_check(tmp_path, "m_1")

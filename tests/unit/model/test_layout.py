@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from workers.domain.model_card import CentringMeans, ImageInput, ModelCard, load_model_card
 from workers.domain.priority import Priority
 from workers.domain.vectors import Array
 from workers.model import layout
-from workers.model.check import TEXTS, changed_files, check_alone, compare
+from workers.model.check import TEXTS, changed_files, check_against, check_alone, compare
 from workers.model.source import UnknownModel, image_input
 
 MEANS = CentringMeans(visual=(0.0, 0.1), caption=(0.0, 0.2), query=(0.0, 0.3))
@@ -132,3 +133,76 @@ async def test_a_crooked_server_is_found_out_without_open_clip() -> None:
     rows = await check_alone(Crooked(), np.zeros((3, 32, 32, 3), dtype=np.uint8))
     assert len(TEXTS) > 1
     assert [row.holds for row in rows] == [False] * 4
+
+
+class Exact:
+    """open_clip, and what is served: the same vectors but for an angle, the same tokens but for one."""
+
+    def __init__(self, precision: str = "f32", off: float = 0.0, decoding_off: float = 0.0, token: int = 0) -> None:
+        self.stated, self.off, self.decoding_off, self.token = precision, off, decoding_off, token
+
+    def vectors(self, count: int, off: float) -> Array:
+        """Unit vectors, each turned by the angle whose cosine is 1 - off, into a dimension of its own."""
+        rows = np.zeros((count, 2 * count))
+        rows[range(count), range(count)] = 1 - off
+        rows[range(count), range(count, 2 * count)] = np.sqrt(1 - (1 - off) ** 2)
+        return rows
+
+
+class AsServed(Exact):
+    """What Triton answers."""
+
+    async def encode_images(self, pixels: Array) -> Array:
+        """Turned."""
+        return self.vectors(len(pixels), self.off)
+
+    async def encode_texts(self, texts: Sequence[str]) -> Array:
+        """Turned."""
+        return self.vectors(len(texts), self.off)
+
+    async def tokens(self, texts: Sequence[str]) -> Array:
+        """Zeros, but for one."""
+        return np.full((len(texts), 4), self.token)
+
+    async def precision(self, model: str) -> str:
+        """Of both models."""
+        return self.stated
+
+
+class AsOpenClip(Exact):
+    """What is held against."""
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Array:
+        """Turned by how else it decodes."""
+        return self.vectors(len(images), self.decoding_off)
+
+    def encode_pixels(self, pixels: Array) -> Array:
+        """As they are."""
+        return self.vectors(len(pixels), 0.0)
+
+    def encode_texts(self, texts: Sequence[str]) -> Array:
+        """As they are."""
+        return self.vectors(len(texts), 0.0)
+
+    def tokens(self, texts: Sequence[str]) -> Array:
+        """Zeros."""
+        return np.zeros((len(texts), 4), dtype=np.int64)
+
+
+async def failing(served: AsServed, source: AsOpenClip) -> set[str]:
+    """The names of what does not hold, of four pictures."""
+    images = [Image.new("RGB", (8, 8))] * 4
+    pixels = np.zeros((4, 8, 8, 3), dtype=np.uint8)
+    return {row.name for row in await check_against(served, source, images, pixels) if not row.holds}
+
+
+async def test_each_bar_is_its_own() -> None:
+    """0.9999 at the model in float32, 0.999 in bfloat16, 0.999 with decoding; tokens are the same or are not."""
+    assert await failing(AsServed(), AsOpenClip()) == set()
+    at_the_model = {"texts: at the model", "pictures: at the model"}
+    assert await failing(AsServed(off=0.0005), AsOpenClip()) == at_the_model
+    assert await failing(AsServed("bf16", off=0.0005), AsOpenClip()) == set()
+    assert at_the_model <= await failing(AsServed("bf16", off=0.002), AsOpenClip())
+    assert await failing(AsServed("unheard of", off=0.0005), AsOpenClip()) == at_the_model
+    assert await failing(AsServed(), AsOpenClip(decoding_off=0.002)) == {"pictures: decoded and resized too"}
+    assert await failing(AsServed(token=1), AsOpenClip()) == {"texts: whose tokens differ"}

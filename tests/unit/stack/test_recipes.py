@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from workers.config import Settings, SettingsError
-from workers.domain.model_card import CARD_FILE
+from workers.config import REPOSITORY, Settings, SettingsError
+from workers.domain.model_card import CARD_FILE, load_model_card, note_check
 from workers.stack import versions
 from workers.stack.errors import ServerUnavailableError
 from workers.stack.kafka import Kafka, pom, properties
 from workers.stack.launcher import RECIPES
-from workers.stack.triton import REQUIREMENTS, Triton, folder, shared_memory_prefix
+from workers.stack.triton import REQUIREMENTS, Triton, folder, refuse_failed, shared_memory_prefix
 from workers.stack.weaviate import Weaviate, bound_to_loopback, environment
 
 GIVEN = Settings(
@@ -117,3 +117,14 @@ def test_the_local_kafka_is_not_started_for_settings_of_another() -> None:
     assert Kafka().fingerprint(Settings())
     with pytest.raises(SettingsError, match=r"STREAMSCOUT_KAFKA_SECURITY: SASL_SSL .*STREAMSCOUT_KAFKA_BOOTSTRAP"):
         Kafka().fingerprint(Settings(kafka_security="SASL_SSL", kafka_sasl_username="u"))
+
+
+def test_a_model_that_failed_its_check_is_not_started(tmp_path: Path) -> None:
+    """What it stores would be wrong for good; a repository without a card is the workers' to refuse."""
+    refuse_failed(tmp_path)
+    bundled = REPOSITORY / "triton_models" / CARD_FILE
+    (tmp_path / CARD_FILE).write_bytes(bundled.read_bytes())
+    refuse_failed(tmp_path)
+    note_check(tmp_path, load_model_card(tmp_path).model_version, ["texts: at the model: 0.9 where 0.9999 is wanted"])
+    with pytest.raises(ServerUnavailableError, match=r"failed `streamscout model check` \(texts: at the model: 0\.9"):
+        refuse_failed(tmp_path)
