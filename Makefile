@@ -13,6 +13,7 @@ STAMP := $(VENV)/.installed
 SEED ?= 1
 MINUTES ?= 10
 ALL ?=
+FAULTS ?=
 RQ ?= on
 FAILED ?=
 
@@ -52,8 +53,8 @@ audit: $(STAMP) ## Known vulnerabilities of the locked versions (asks the packag
 	@test -x $(VENV)/audit/bin/pip-audit || ($(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --disable-pip-version-check --quiet pip-audit)
 	@$(VENV)/audit/bin/pip-audit --requirement requirements.lock --disable-pip
 
-storm: $(STAMP) ## Kill, freeze and lose things while events come in; compare with the oracle (SEED=1 MINUTES=10, ALL=1, FAILED=1, RQ=off)
-	@$(BIN)/python -m tests.storm --seed $(SEED) --minutes $(MINUTES) $(if $(ALL),--all) $(if $(FAILED),--failed) $(if $(filter off,$(RQ)),--quantizer none)
+storm: $(STAMP) ## Kill, freeze and lose things while events come in; compare with the oracle (SEED=1 MINUTES=10, ALL=1, FAILED=1, RQ=off, FAULTS=1)
+	@$(BIN)/python -m $(if $(FAULTS),tests.storm.planted --seed $(SEED),tests.storm --seed $(SEED) --minutes $(MINUTES) $(if $(ALL),--all) $(if $(FAILED),--failed) $(if $(filter off,$(RQ)),--quantizer none))
 
 fix: $(STAMP) ## Format and mend what can be mended
 	@$(BIN)/ruff format .
