@@ -96,7 +96,9 @@ class Triton:
         repository = settings.model_repository.expanduser().resolve()
         card = repository / CARD_FILE
         model = hashlib.sha256(card.read_bytes()).hexdigest()[:12] if card.is_file() else "no card"
-        return f"{self.version} {model} {repository} {folder(REQUIREMENTS.read_text())}"
+        # A server that runs on a model which has failed its check since is stopped, and not started again.
+        failed = " failed its check" if (repository / FAILED_FILE).is_file() else ""
+        return f"{self.version} {model} {repository} {folder(REQUIREMENTS.read_text())}{failed}"
 
     def install(self, cache: Path, report: Report) -> Path:
         def build(part: Path, log: Path) -> None:

@@ -128,3 +128,13 @@ def test_a_model_that_failed_its_check_is_not_started(tmp_path: Path) -> None:
     note_check(tmp_path, load_model_card(tmp_path).model_version, ["texts: at the model: 0.9 where 0.9999 is wanted"])
     with pytest.raises(ServerUnavailableError, match=r"failed `streamscout model check` \(texts: at the model: 0\.9"):
         refuse_failed(tmp_path)
+
+
+def test_a_server_that_runs_on_a_model_which_failed_since_is_not_kept(tmp_path: Path) -> None:
+    """Its fingerprint is another: `up` stops it, and refuses to start it again."""
+    settings = Settings(model_repository=tmp_path)
+    before = Triton().fingerprint(settings)
+    note_check(tmp_path, "m_1", ["texts: 0.9"])
+    assert Triton().fingerprint(settings) != before
+    note_check(tmp_path, "m_1", [])
+    assert Triton().fingerprint(settings) == before
