@@ -17,6 +17,8 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from typer.testing import CliRunner
 
 from tests.reading import read_records
+from tests.waiting import eventually
+from workers.adapters.kafka_producer import KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.config import Settings, child_environment
 from workers.domain.events import ImpressionsCounted, PostPublished
@@ -24,7 +26,7 @@ from workers.domain.partitioning import partition_of
 from workers.publisher.cli import publish
 from workers.publisher.main import publish_stream
 from workers.wire.cloudevents import Wire, attributes
-from workers.wire.records import Unavailable
+from workers.wire.records import OutputRefused, OutRecord, Unavailable
 
 APP = typer.Typer()
 APP.command()(publish)
@@ -135,6 +137,7 @@ def test_a_line_that_the_broker_finds_too_large_is_not_counted_as_delivered(sett
     admin = AdminClient({"bootstrap.servers": str(settings.kafka_bootstrap)})
     for done in admin.incremental_alter_configs([topic]).values():
         done.result(60)
+    eventually(lambda: refused(settings, 60_000), 60, "the limit holds at the broker")
     # Each on a partition of its own: a broker refuses a whole batch, and batches are of one partition.
     alone = {partition_of(f"c{number}".encode(), 4): f"c{number}" for number in range(50)}
     lines = [post(n, creator_id=alone[n], media=media_of(5) if n == 2 else []) for n in (1, 2, 3)]
@@ -150,6 +153,18 @@ def test_a_line_that_no_topic_takes_is_a_bad_line(settings: Settings, tmp_path: 
     assert result.exit_code == 1
     answer = json.loads(result.stdout)
     assert (answer["delivered"], [each["line"] for each in answer["bad"]]) == (2, [2])
+
+
+def refused(settings: Settings, size: int) -> bool:
+    """Whether the broker finds it too large by now: a topic's limit holds a little after it was set."""
+    producer = KafkaProducer(settings)
+    try:
+        producer.send(OutRecord(f"{settings.namespace}.posts", b"probe", random.Random(1).randbytes(size))).result(60)
+    except OutputRefused:
+        return True
+    finally:
+        producer.close()
+    return False
 
 
 def media_of(number: int) -> list[dict[str, str]]:
