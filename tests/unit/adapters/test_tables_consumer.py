@@ -47,6 +47,7 @@ class Reading(HandAcknowledged):
     """A consumer that is handed what a test says."""
 
     def __init__(self) -> None:
+        self.app = SimpleNamespace(tables=SimpleNamespace(changelog_topics={CHANGELOG.topic}))
         self._lines = defaultdict(Line)
         self._unacked_messages = set()
 
@@ -70,7 +71,10 @@ async def test_an_offset_that_was_fetched_and_not_handed_over_is_not_committed_p
     """Faust takes the gap in what it was handed for what compaction had removed."""
 
     async def getmany(_consumer: Any, _active: Any, _timeout: float) -> dict[TopicPartition, list[Any]]:
-        return {OUTCOMES: [message(offset) for offset in (3, 4, 5)]}
+        return {
+            OUTCOMES: [message(offset) for offset in (3, 4, 5)],
+            CHANGELOG: [message(offset) for offset in range(9)],
+        }
 
     monkeypatch.setattr(driver.Consumer, "_getmany", getmany)
     consumer = Reading()

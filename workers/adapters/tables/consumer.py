@@ -73,8 +73,11 @@ class HandAcknowledged(driver.Consumer):  # type: ignore[misc]
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         records = await super()._getmany(active_partitions, timeout)
+        # A changelog is recovery's to read: nobody takes its records, and a line of it would only grow.
+        changelogs = self.app.tables.changelog_topics
         for tp, fetched in records.items():
-            self._lines[tp].fetch(record.offset for record in fetched)
+            if tp.topic not in changelogs:
+                self._lines[tp].fetch(record.offset for record in fetched)
         return records
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
