@@ -29,8 +29,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class Serving:
-    """How OpenVINO computes: "bf16" where the processor has it, or "f32"; `threads` 0 means all."""
+    """On what: "cpu", or "gpu" (float16). How OpenVINO computes on a processor: "bf16" where it has it, or "f32";
+    `threads` 0 means all.
+    """
 
+    target: layout.Target = "cpu"
     precision: str = "bf16"
     threads: int = 0
 
@@ -103,6 +106,7 @@ def export(
         built_by=built_by,
         precision=serving.precision,
         threads=serving.threads,
+        target=serving.target,
     )
 
 

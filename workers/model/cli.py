@@ -50,6 +50,7 @@ def build_command(
     images: Images = None,
     captions: Annotated[Path | None, typer.Option(help="Captions, one a line, for the centring mean.")] = None,
     queries: Annotated[Path | None, typer.Option(help="Briefs, one a line, for the centring mean.")] = None,
+    target: Annotated[str, typer.Option(help="cpu (OpenVINO), or gpu (TensorRT in Triton's own container).")] = "cpu",
     precision: Annotated[str, typer.Option(help="bf16 where the processor has it, or f32.")] = "bf16",
     threads: Annotated[int, typer.Option(help="OpenVINO's threads for each model; 0 means all.")] = 0,
     json_: AsJson = False,
@@ -58,10 +59,12 @@ def build_command(
     wanted = _one_name(name, model)
     if precision not in {"bf16", "f32"}:
         raise _stop(f"precision is bf16 or f32, not {precision!r}", _USAGE)
+    if target not in {"cpu", "gpu"}:
+        raise _stop(f"target is cpu or gpu, not {target!r}", _USAGE)
     if pretrained and checkpoint:
         raise _stop("the weights come by tag (--pretrained) or from a file (--checkpoint), not both", _USAGE)
     samples = building.Samples(_pictures(images, load_settings()), _lines(captions), _lines(queries))
-    serving = building.Serving(precision, threads)
+    serving = building.Serving("gpu" if target == "gpu" else "cpu", precision, threads)
     try:
         if pretrained:
             fetch_weights(wanted, pretrained)

@@ -6,15 +6,20 @@ import hashlib
 import re
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import orjson
 
 from workers.domain.model_card import CARD_FILE, CentringMeans, ImageInput, ModelCard, TextInput
 from workers.domain.priority import Priority
+from workers.model import gpu_layout
 
 IMAGE, TEXT = "clip_image", "clip_text"
 IMAGE_FILE, TEXT_FILE = f"{IMAGE}/1/model.onnx", f"{TEXT}/1/model.onnx"
 TOKENIZER_FILE = f"{TEXT}/1/tokenizer.json"
+GPU_TOKENIZER_FILE = f"{gpu_layout.TOKENS}/1/tokenizer.json"
+MODELS = (IMAGE, TEXT, gpu_layout.TOKENS, gpu_layout.TOWER)
+Target = Literal["cpu", "gpu"]
 BACKEND = Path(__file__).with_name("triton_backend.py")
 MAX_BATCH = 32
 TOKENS = ', {{ name: "tokens", data_type: TYPE_INT64, dims: [ {context} ] }}'
@@ -103,22 +108,33 @@ def finish_layout(
     built_by: str,
     precision: str = "bf16",
     threads: int = 0,
+    target: Target = "cpu",
 ) -> ModelCard:
     """Given the ONNX pair and the tokenizer under `root`, writes the rest and answers with the card.
 
     `threads` is OpenVINO's INFERENCE_NUM_THREADS (0: as many as there are); `precision` "bf16" is used where the
-    processor has it, "f32" always.
+    processor has it, "f32" always. Both are the cpu target's alone. The version is the same for either target.
     """
     version = version_of(name, root, means)
-    for model, config in configurations(version, dimensions, image, context_length, precision, threads).items():
+    if target == "cpu":
+        written = configurations(version, dimensions, image, context_length, precision, threads)
+        programs: tuple[str, ...] = (IMAGE, TEXT)
+    else:
+        _apart(root)
+        written = gpu_layout.configurations(version, dimensions, image, context_length, queues())
+        programs = (gpu_layout.TOKENS,)
+    for model, config in written.items():
         (root / model / "config.pbtxt").write_text(config)
+    for model in programs:
         shutil.copyfile(BACKEND, root / model / "1" / "model.py")
     card = ModelCard(
         name=name,
         model_version=version,
         dimensions=dimensions,
         image=image,
-        text=TextInput(context_length=context_length, tokenizer=TOKENIZER_FILE),
+        text=TextInput(
+            context_length=context_length, tokenizer=TOKENIZER_FILE if target == "cpu" else GPU_TOKENIZER_FILE
+        ),
         logit_scale=logit_scale,
         centring_means=means,
         licence=licence,
@@ -130,7 +146,15 @@ def finish_layout(
     return card
 
 
+def _apart(root: Path) -> None:
+    """The text tower and the tokenizer in folders of their own: clip_text is an ensemble, whose version is empty."""
+    for folder, pattern in ((gpu_layout.TOKENS, "tokenizer.json"), (gpu_layout.TOWER, "model.onnx*")):
+        (root / folder / "1").mkdir(parents=True, exist_ok=True)
+        for path in (root / TEXT / "1").glob(pattern):
+            path.replace(root / folder / "1" / path.name)
+
+
 def served_files(root: Path) -> list[str]:
     """Every file that Triton reads, by its path under `root`; the backend's own copies included."""
-    files = [path for model in (IMAGE, TEXT) for path in (root / model).rglob("*") if path.is_file()]
+    files = [path for model in MODELS for path in (root / model).rglob("*") if path.is_file()]
     return sorted(str(path.relative_to(root)) for path in files if "__pycache__" not in path.parts)

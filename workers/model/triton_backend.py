@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import site
 
-site.addsitedir(os.environ["STREAMSCOUT_TRITON_SITE"])
+if packages := os.environ.get("STREAMSCOUT_TRITON_SITE"):  # a container has them among its own
+    site.addsitedir(packages)
 
 import html
 import json
@@ -18,7 +19,6 @@ from typing import Any
 
 import ftfy
 import numpy as np
-import openvino
 import triton_python_backend_utils as pb_utils
 from tokenizers import Tokenizer
 
@@ -62,7 +62,8 @@ class TextCodes:
 class TritonPythonModel:
     """A tower: ``pixels`` uint8 [n, s, s, 3] or ``text`` [n, 1] in; ``embedding`` float32 [n, d] out, unit length.
 
-    ``tokens`` int64 [n, context] out as well, of texts, for who asks: `streamscout model check` does.
+    ``tokens`` int64 [n, context] out as well, of texts, for who asks: `streamscout model check` does. The parameter
+    ``engine`` "tokens" makes it the tokenizer before a tower, and no tower.
     """
 
     def initialize(self, args: dict[str, str]) -> None:
@@ -72,6 +73,11 @@ class TritonPythonModel:
         self.codes = None
         if config["input"][0]["name"] == "text":
             self.codes = TextCodes(folder / "tokenizer.json", int(parameters["context_length"]))
+        self.model: Any = None
+        if parameters.get("engine") == "tokens":
+            return
+        import openvino
+
         core = openvino.Core()
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": int(parameters["threads"])}
         fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -84,6 +90,8 @@ class TritonPythonModel:
         inputs: list[Any] = [pb_utils.get_input_tensor_by_name(request, name).as_numpy() for request in requests]
         if self.codes is not None:
             inputs = [self.codes([text.decode("utf-8", "replace") for text in rows[:, 0]]) for rows in inputs]
+        if self.model is None:
+            return [pb_utils.InferenceResponse([pb_utils.Tensor("tokens", rows)]) for rows in inputs]
         vectors = self.model(np.concatenate(inputs))[0].astype(np.float32)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         starts = np.cumsum([len(rows) for rows in inputs])[:-1]

@@ -123,6 +123,10 @@ class Triton:
         missing = [model for model in MODELS if not (repository / model / "config.pbtxt").is_file()]
         if missing:
             raise ServerUnavailableError(f"the model repository {repository} lacks {' and '.join(missing)}")
+        if (repository / "clip_text_tower").is_dir():
+            raise ServerUnavailableError(
+                f"{repository} was built for a GPU: serve it in Triton's own container, and set STREAMSCOUT_TRITON_URL"
+            )
         refuse_failed(repository)
         prefix = shared_memory_prefix(place.data)
         for left in _SHARED_MEMORY.glob(f"{prefix}*"):

@@ -19,6 +19,7 @@ RUN = CliRunner()
     [
         ([], "give --model NAME"),
         (["ViT-B-32", "--model", "RN50"], "two models are named, ViT-B-32 and RN50"),
+        (["--model", "RN50", "--target", "tpu"], "target is cpu or gpu"),
         (["--model", "RN50", "--precision", "int8"], "precision is bf16 or f32"),
         (["--model", "RN50", "--pretrained", "openai", "--checkpoint", "w.pt"], "not both"),
     ],
