@@ -10,8 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 from rich.console import Console
 
 from tests.hostile.files import png
@@ -19,6 +18,7 @@ from tests.hostile.mutations import mutated
 from tests.topics import read_topic
 from tests.waiting import eventually
 from workers.adapters.kafka import KafkaProducer
+from workers.adapters.kafka_offsets import ends
 from workers.adapters.registry import build_codec
 from workers.config import Settings
 from workers.domain.events import Event, PostEmbedded, PostPublished
@@ -82,12 +82,11 @@ def verdicts(settings: Settings) -> int:
     """How many records the embedder has written: an announcement or a dead letter for each post."""
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
     partitions = [
-        TopicPartition(name, number)
+        (name, number)
         for name in (topic_name(settings.namespace, topic) for topic in ("embeddings", "embedder.dead"))
         for number in admin.list_topics(name, timeout=30).topics[name].partitions
     ]
-    ends = admin.list_offsets({each: OffsetSpec.latest() for each in partitions}, request_timeout=30)
-    return sum(end.result(30).offset for end in ends.values())
+    return sum(ends(admin, partitions, 30).values())
 
 
 def test_every_damaged_post_is_embedded_or_dead_with_a_reason_of_media(world: Settings, fleet: Fleet) -> None:

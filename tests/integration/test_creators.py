@@ -21,12 +21,13 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
 from tests.topics import newest, read_topic
 from tests.waiting import eventually
 from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import KafkaProducer
+from workers.adapters.kafka_offsets import ends
 from workers.adapters.registry import build_codec
 from workers.config import Settings, child_environment
 from workers.creators.fold import Rows, fold_rows
@@ -134,15 +135,7 @@ class World:
 
     def ends(self, topic: str) -> list[int]:
         """The end of each partition."""
-        asked = {TopicPartition(self.name(topic), partition): OffsetSpec.latest() for partition in range(4)}
-        return [future.result(60).offset for future in self._admin.list_offsets(asked).values()]
-
-    def has_leaders(self) -> bool:
-        """Whether the fresh topics can be asked."""
-        try:
-            return all(len(self.ends(topic)) == 4 for topic in ("embeddings", "creators", "creators.rekeyed"))
-        except KafkaException:
-            return False
+        return list(ends(self._admin, [(self.name(topic), number) for number in range(4)], 60).values())
 
     def committed(self, topic: str = "embeddings") -> list[int]:
         """The group's offset in each partition; 0 where there is none."""
@@ -258,7 +251,6 @@ def world(stack: Settings, tmp_path: Path) -> Iterator[World]:
     set_erasure_key(settings)
     create_topics(settings)
     made = World(settings)
-    eventually(made.has_leaders, 30, "the topics have leaders")
     yield made
     admin = AdminClient({"bootstrap.servers": str(settings.kafka_bootstrap)})
     topics = [name for name in admin.list_topics(timeout=30).topics if name.startswith(f"{settings.namespace}.")]

@@ -16,8 +16,7 @@ from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
 
 from tests.groups import shorten_session
@@ -25,6 +24,7 @@ from tests.topics import limit_messages, read_topic
 from tests.waiting import eventually
 from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import KafkaProducer
+from workers.adapters.kafka_offsets import ends
 from workers.config import Settings, child_environment
 from workers.domain.events import PostRemoved
 from workers.domain.topics import topic_name
@@ -155,14 +155,7 @@ class Posts:
         count = len(self._admin.list_topics(posts).topics[posts].partitions)
         places = [(posts, number) for number in range(count)]
         done = sum(offset for offset, _ in committed_offsets(self.settings, group, places).values())
-        ends = self._admin.list_offsets({TopicPartition(posts, n): OffsetSpec.latest() for n in range(count)})
-        try:
-            return int(sum(end.result(60).offset for end in ends.values()) - done)
-        except KafkaException as error:
-            # A topic made a moment ago may have no leader yet.
-            if error.args[0].retriable():
-                return -1
-            raise
+        return sum(ends(self._admin, places, 60).values()) - done
 
     def close(self) -> None:
         """End the producer."""

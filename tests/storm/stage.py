@@ -19,8 +19,8 @@ from io import StringIO
 from pathlib import Path
 
 import httpx
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from rich.console import Console
 
 from tests.storm.comparing import DeadLetter, Encoded, differences
@@ -28,6 +28,7 @@ from tests.storm.events import NOW, READER, Sent
 from tests.waiting import eventually
 from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import KafkaProducer
+from workers.adapters.kafka_offsets import ends
 from workers.adapters.registry import build_codec
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import REPOSITORY, Settings, child_environment
@@ -42,7 +43,7 @@ from workers.stack.record import StackFiles
 from workers.stack.status import running_workers, worker_status
 from workers.verify.main import dump_state
 from workers.wire.cloudevents import Wire
-from workers.wire.records import OutRecord, ProduceFailed
+from workers.wire.records import OutRecord, ProduceFailed, Unavailable
 
 WORKERS = ("embedder", "creators", "indexer", "outcomes")
 QUIET_SECONDS = 150.0
@@ -267,21 +268,19 @@ class Stage:
 
     def behind(self) -> dict[str, int]:
         """Records that are not committed yet, by worker."""
-        topics: dict[str, list[TopicPartition]] = {worker: [] for worker in WORKERS}
+        topics: dict[str, list[tuple[str, int]]] = {worker: [] for worker in WORKERS}
         for topic in load_topics(self.settings.schemas_dir / "topics.yaml"):
             name = topic_name(self.settings.namespace, topic.name)
             for worker in topic.readers:
                 if worker in topics and topic.name != "erasures" and not topic.name.endswith(".changelog"):
-                    topics[worker] += [TopicPartition(name, number) for number in range(topic.partitions)]
+                    topics[worker] += [(name, number) for number in range(topic.partitions)]
         lag: Counter[str] = Counter()
-        for worker, partitions in topics.items():
+        for worker, places in topics.items():
             group = topic_name(self.settings.namespace, worker)
-            places = [(place.topic, place.partition) for place in partitions]
             committed = committed_offsets(self.settings, group, places, 30)
-            ends = self._admin.list_offsets({p: OffsetSpec.latest() for p in partitions}, request_timeout=30)
-            for partition, end in ends.items():
-                known, _ = committed.get((partition.topic, partition.partition), (0, ""))
-                lag[worker] += max(0, end.result(30).offset - known)
+            for place, end in ends(self._admin, places, 30).items():
+                known, _ = committed.get(place, (0, ""))
+                lag[worker] += max(0, end - known)
         return dict(lag)
 
     def quiet(self) -> None:
@@ -293,7 +292,7 @@ class Stage:
             try:
                 behind = self.behind()
                 calm = 0 if any(behind.values()) else calm + 1
-            except (KafkaException, TimeoutError):
+            except (KafkaException, TimeoutError, Unavailable):
                 # Kafka comes back, and what this client knows of its leaders is of before.
                 self._admin, calm = self._new_admin(), 0
             return calm >= 2

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from workers.adapters import security
 from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka import topic_facts
-from workers.adapters.kafka_answers import START_SECONDS, KafkaUnavailable
+from workers.adapters.kafka_offsets import listed
 from workers.config import Settings
 from workers.domain.topics import topic_name
 from workers.wire import records
@@ -46,19 +46,10 @@ class GroupLags:
         return topic_name(self._settings.namespace, name)
 
     def _offsets(self, places: Sequence[TopicPartition], spec: Any) -> dict[records.TopicPartition, int]:
-        futures = self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=START_SECONDS)
-        return {(place.topic, place.partition): _answer(future).offset for place, future in futures.items()}
+        return listed(self._admin, dict.fromkeys(places, spec))
 
     def _committed(self, group: str) -> dict[records.TopicPartition, int]:
         names = [self._full(topic) for topic in self._groups[group]]
         places = [(name, number) for name in names for number in range(self.partitions[name])]
         found = committed_offsets(self._settings, self._full(group), places)
         return {place: offset for place, (offset, _) in found.items()}
-
-
-def _answer(future: Any) -> Any:
-    try:
-        return future.result(START_SECONDS + 1)
-    except (KafkaException, TimeoutError) as error:
-        reason = error.args[0].str() if isinstance(error, KafkaException) else "no answer"
-        raise KafkaUnavailable(f"offsets: {reason}") from error

@@ -16,12 +16,13 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from workers.adapters import security
 from workers.adapters.committed import committed_offsets
 from workers.adapters.kafka_answers import START_SECONDS, KafkaUnavailable, reached
 from workers.adapters.kafka_membership import KafkaFailed, check_session, fatal, membership
+from workers.adapters.kafka_offsets import ends
 from workers.adapters.kafka_producer import MAX_MESSAGE_BYTES
 from workers.adapters.kafka_producer import KafkaProducer as KafkaProducer
 from workers.adapters.kafka_reach import Reach, asking
@@ -215,14 +216,7 @@ class KafkaConsumer:
             # An assignment may be of none: KIP-848 says so to a member that has to wait.
             return {}
         notes = {name: note for name, (_, note) in committed_offsets(self._settings, self._group, partitions).items()}
-        unclean = [TopicPartition(*name) for name, note in notes.items() if note not in ("", CLEAN)]
-        try:
-            ends = self._admin.list_offsets(
-                {partition: OffsetSpec.latest() for partition in unclean}, request_timeout=START_SECONDS
-            )
-            end = {_name(partition): future.result(START_SECONDS + 1).offset for partition, future in ends.items()}
-        except (KafkaException, TimeoutError) as error:
-            raise KafkaUnavailable(f"the offsets of group {self._group}: {error}") from error
+        end = ends(self._admin, [name for name, note in notes.items() if note not in ("", CLEAN)])
         return {name: (notes.get(name), end.get(name, 0)) for name in partitions}
 
     def silence(self) -> float:

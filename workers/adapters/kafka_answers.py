@@ -17,6 +17,27 @@ from workers.wire.records import Unavailable
 START_SECONDS: Final = 15.0
 _TURN_SECONDS: Final = 1.0
 _REFUSED: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
+_PASSING: Final = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_CONTROLLER,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.PREFERRED_LEADER_NOT_AVAILABLE,
+        KafkaError.THROTTLING_QUOTA_EXCEEDED,
+        KafkaError._NOENT,  # librdkafka's own, where it knows of no leader to ask
+    }
+)
 
 
 class KafkaUnavailable(Unavailable):
@@ -49,6 +70,14 @@ def reached(settings: Settings, seconds: float = START_SECONDS) -> AdminClient:
                 ) from error
         else:
             return admin
+
+
+def passes(error: KafkaError) -> bool:
+    """Whether an answer is one that Kafka's protocol calls retriable: asked again, it may be another.
+
+    Not ``error.retriable()``: librdkafka sets that for transactions alone, and here it is always false.
+    """
+    return error.code() in _PASSING
 
 
 def refusal(heard: Iterable[KafkaError], settings: Settings) -> str | None:

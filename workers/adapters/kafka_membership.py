@@ -7,6 +7,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from workers.adapters.kafka_answers import passes
 from workers.config import Settings, SettingsError
 from workers.wire.records import Unavailable
 
@@ -78,7 +79,7 @@ def check_session(admin: AdminClient, settings: Settings, group: str) -> None:
         future = admin.describe_configs([resource], request_timeout=_ANSWER_SECONDS)[resource]
         entry = future.result(_ANSWER_SECONDS + 1).get(SESSION_TIMEOUT)
     except (KafkaException, TimeoutError) as error:
-        if isinstance(error, TimeoutError) or error.args[0].retriable() or error.args[0].code() < 0:
+        if isinstance(error, TimeoutError) or passes(error.args[0]) or error.args[0].code() < 0:
             raise Unavailable(f"{settings.kafka_bootstrap}: the configuration of group {group}: {error}") from error
         raise SettingsError(
             f"STREAMSCOUT_GROUP_PROTOCOL: the broker does not tell {SESSION_TIMEOUT} of group {group} "

@@ -23,6 +23,7 @@ from workers.adapters import security
 from workers.adapters.kafka import STATISTICS_MS
 from workers.adapters.kafka_answers import START_SECONDS, KafkaUnavailable, reached
 from workers.adapters.kafka_membership import KafkaFailed
+from workers.adapters.kafka_offsets import listed
 from workers.adapters.kafka_reach import Reach, asking
 from workers.config import Settings
 from workers.wire.records import InRecord, Position
@@ -137,16 +138,11 @@ class WholeTopics:
         for one in partitions:
             if one.topic in since:
                 asked[one] = OffsetSpec.for_timestamp(max(0, int(since[one.topic].timestamp() * 1000)))
-        answers = self._admin.list_offsets(asked, request_timeout=START_SECONDS) if asked else {}
         begin: dict[tuple[str, int], int] = {}
-        for one, future in answers.items():
-            try:
-                offset = future.result(START_SECONDS + 1).offset
-            except (KafkaException, TimeoutError) as error:
-                raise KafkaUnavailable(f"topic {one.topic}: {error}") from error
+        for (topic, number), offset in listed(self._admin, asked).items():
             # Nothing is as new as that: -1.
             latest = OFFSET_END if offset < 0 else offset
-            begin[one.topic, one.partition] = latest if one.topic in since else max(0, offset - last[one.topic])
+            begin[topic, number] = latest if topic in since else max(0, offset - last[topic])
         return [
             TopicPartition(one.topic, one.partition, begin.get((one.topic, one.partition), OFFSET_BEGINNING))
             for one in partitions

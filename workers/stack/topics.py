@@ -8,6 +8,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from workers.adapters import security
+from workers.adapters.kafka_answers import KafkaUnavailable
+from workers.adapters.kafka_offsets import ends
 from workers.config import Settings
 from workers.domain.topics import Topic, load_topics, topic_name
 from workers.stack.errors import SetupError
@@ -24,9 +26,13 @@ def create_topics(settings: Settings) -> str:
         existing = admin.list_topics(timeout=_SECONDS).topics
         missing = {name: topic for name, topic in topics.items() if name not in existing}
         created = _create(admin, missing)
+        # Made is not led yet: whoever asks a moment later would be told that nobody leads it.
+        ends(admin, [(name, number) for name in created for number in range(missing[name].partitions)], _SECONDS)
         others = [name for name in topics if name not in created]
         partitions = {name: len(admin.list_topics(name, timeout=_SECONDS).topics[name].partitions) for name in others}
         configs = _configs(admin, others)
+    except KafkaUnavailable as error:
+        raise SetupError(f"topics cannot be created: {error}") from error
     except KafkaException as error:
         raise SetupError(f"topics cannot be created: {error.args[0].str()}") from error
     found = [line for name in others for line in differences(name, topics[name], partitions[name], configs[name])]
