@@ -37,6 +37,8 @@ PAUSED_PARTITIONS = Gauge("streamscout_paused_partitions", "Partitions waiting f
 BREAKER_OPEN = Gauge("streamscout_breaker_open", "Paused over too many dead letters", ["worker"])
 # Posts and profiles whose vectors were found and read back instead of encoded again.
 REUSED = Counter("streamscout_embeddings_reused", "Vectors read back instead of encoded", ["worker"])
+# Texts longer than their pieces may hold, whose end was not embedded.
+CUT_TEXTS = Counter("streamscout_texts_cut", "Texts whose end was not embedded")
 # Events that were dropped because their creator is erased, or was erased after them.
 ERASED_EVENTS = Counter("streamscout_erased_events", "Events of erased creators", ["worker"])
 # Match and search requests by call and HTTP status.

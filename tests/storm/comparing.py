@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import orjson
 
-from tests.storm.oracle import Constants, end_state, of_the_living, standing_posts, standing_profiles, text_of
+from tests.storm.oracle import Constants, end_state, of_the_living, said_by, standing_posts, standing_profiles
 from workers.adapters.media_decode import decode, to_pixels
 from workers.adapters.triton import TritonEncoder
 from workers.config import Settings
@@ -44,7 +44,7 @@ def constants(settings: Settings, card: ModelCard) -> Constants:
 
 
 class Encoded:
-    """The oracle's own vectors: each distinct picture and text through the real Triton once."""
+    """The oracle's own vectors: each distinct picture and text through the real Triton once; texts are kept raw."""
 
     def __init__(self, settings: Settings, card: ModelCard) -> None:
         self._settings, self._card = settings, card
@@ -57,7 +57,7 @@ class Encoded:
         seen = list(events)
         posts = [event for event in seen if isinstance(event, PostPublished)]
         urls = {media.url for post in posts for media in post.media} - self._pictures.keys()
-        texts = {text_of(post.caption, post.hashtags) for post in posts}
+        texts = {text for post in posts for text in said_by(post)}
         texts |= {event.bio.strip() for event in seen if isinstance(event, CreatorProfiled)}
         data = {url: Path(unquote(urlsplit(url).path)).read_bytes() for url in sorted(urls)}
         self.hashes |= {url: hashlib.sha256(one).hexdigest() for url, one in data.items()}
@@ -72,19 +72,23 @@ class Encoded:
                 vectors = centre(await encoder.encode_images(pixels), np.array(means.visual))
                 self._pictures |= zip(urls, vectors.astype(np.float32), strict=True)
             if texts:
-                vectors = centre(await encoder.encode_texts(texts), np.array(means.caption))
-                self._texts |= zip(texts, vectors.astype(np.float32), strict=True)
+                self._texts |= zip(texts, await encoder.encode_texts(texts), strict=True)
 
     def visual(self, post: PostPublished, position: int) -> Array:
         return self._pictures[post.media[position].url]
 
     def caption(self, post: PostPublished) -> Array | None:
-        text = text_of(post.caption, post.hashtags)
-        return self._texts[text] if text else None
+        return self._centred(said_by(post))
 
     def bio(self, profile: CreatorProfiled) -> Array | None:
         bio = profile.bio.strip()
-        return self._texts[bio] if bio else None
+        return self._centred({bio: 1.0} if bio else {})
+
+    def _centred(self, said: Mapping[str, float]) -> Array | None:
+        if not said:
+            return None
+        raw = sum(weight * self._texts[text].astype(np.float64) for text, weight in said.items()) / sum(said.values())
+        return centre(raw, np.array(self._card.centring_means.caption)).astype(np.float32)
 
 
 class Stored:

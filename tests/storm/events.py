@@ -157,6 +157,8 @@ def _posts(world: World, count: int) -> list[Sent]:
 
 def new_post(rng: random.Random, pictures: Sequence[str], post_id: str, creator: str) -> PostPublished:
     caption = f"{rng.choice(WORDS)} with {rng.choice(WORDS)} {rng.randrange(20)}" if rng.random() < 0.8 else ""
+    if caption.endswith("7"):
+        caption = f"{caption}. " * 12 + "#SundayMorning"  # longer than any model's context
     return PostPublished(
         post_id=post_id,
         creator_id=creator,
@@ -167,7 +169,8 @@ def new_post(rng: random.Random, pictures: Sequence[str], post_id: str, creator:
         caption=caption,
         hashtags=(rng.choice(WORDS).replace(" ", ""),) if caption and rng.random() < 0.3 else (),
         media=tuple(
-            Media(url=url, kind="image") for url in rng.sample(pictures, k=rng.choices((0, 1, 3), weights=(2, 6, 2))[0])
+            Media(url=url, kind="image", alt_text="may be food" if caption.endswith("3") else None)
+            for url in rng.sample(pictures, k=rng.choices((0, 1, 3), weights=(2, 6, 2))[0])
         ),
     )
 

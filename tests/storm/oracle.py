@@ -164,11 +164,30 @@ def standing_profiles(events: Iterable[Event], model_version: str) -> dict[str, 
     return found
 
 
+ALT_WEIGHT = 0.5
+TAG = re.compile(r"(?<![\w&/])#([A-Za-z0-9_]+)")
+"""The storm's own tags are of these letters."""
+
+
 def text_of(caption: str, hashtags: Iterable[str]) -> str:
-    """The text that is embedded: the caption, and those hashtags that are not in it."""
-    there = {word.casefold() for word in re.findall(r"#(\w+)", caption)}
-    words = dict.fromkeys(tag.lstrip("#").strip() for tag in hashtags)
-    return " ".join([caption.strip(), *(word for word in words if word and word.casefold() not in there)]).strip()
+    """The text that is embedded: the caption, and those hashtags that are not in it, each as its words."""
+    there = {word.casefold() for word in TAG.findall(caption)}
+    tags = dict.fromkeys(tag.lstrip("#").strip() for tag in hashtags)
+    said = TAG.sub(lambda tag: spelt(tag[1]), caption.strip())
+    return " ".join([said, *(spelt(tag) for tag in tags if tag and tag.casefold() not in there)]).strip()
+
+
+def spelt(tag: str) -> str:
+    """Capitals begin words, where two small letters stand before."""
+    return re.sub(r"(?<=[a-z]{2})(?=[A-Z])", " ", tag)
+
+
+def said_by(post: PostPublished) -> dict[str, float]:
+    """The texts of a post with their weights: caption and hashtags 1, distinct alt texts together a half."""
+    caption = text_of(post.caption, post.hashtags)
+    alts = dict.fromkeys((media.alt_text or "").strip() for media in post.media)
+    alt = "\n".join(each for each in alts if each and each not in caption)
+    return {text: weight for text, weight in ((caption, 1.0), (alt, ALT_WEIGHT)) if text}
 
 
 # The creator: a fold in one fixed order.

@@ -16,10 +16,12 @@ from tritonclient.http import InferInput, InferRequestedOutput
 from tritonclient.http.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from workers.adapters.triton_texts import Frame, LongText
 from workers.config import SettingsError
 from workers.domain.model_card import ModelCard
 from workers.domain.priority import Priority
 from workers.domain.vectors import Array
+from workers.metrics import CUT_TEXTS
 from workers.wire.records import Unavailable
 
 IMAGE_MODEL = "clip_image"
@@ -30,6 +32,7 @@ MAX_BATCH = 32
 # Triton takes a model's requests one by one and batches what waits: a few in flight keep it busy, more only wait.
 # Of each priority: backfill that waits must not hold back here what Triton would take before it.
 _IN_FLIGHT = 4
+_TYPES = {"embedding": np.float32, "tokens": np.int64}
 _BUSY_STATUSES = {"429", "500", "502", "503", "504"}
 # A model that is being loaded, or was unloaded, is told as a request's own fault (400); it comes back.
 _UNLOADED = ("is not ready", "unknown model", "is not found", "no available versions", "unavailable")
@@ -73,6 +76,7 @@ class TritonEncoder:
         self._priority = priority
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._client: Any = None
+        self._frame: Frame | None = None
 
     async def __aenter__(self) -> Self:
         """Raises EncoderUnavailable where nobody serves, WrongModel where another model is served."""
@@ -107,50 +111,73 @@ class TritonEncoder:
         size = self._card.image.size
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (size, size, 3):
             raise ValueError(f"pixels of {pixels.dtype} {pixels.shape} where uint8 (n, {size}, {size}, 3) is wanted")
-        return await self._encode(IMAGE_MODEL, "pixels", "UINT8", pixels)
+        if not len(pixels):
+            return self._nothing()
+        (vectors,) = await self._encode(IMAGE_MODEL, "pixels", "UINT8", pixels, ("embedding",))
+        return vectors
 
     async def encode_texts(self, texts: Sequence[str]) -> Array:
-        """n texts; float32 (n, d) of unit length, uncentred. Longer texts than the model's context are cut there."""
-        return await self._encode(TEXT_MODEL, "text", "BYTES", _column(texts))
+        """n texts; float32 (n, d), uncentred: of unit length where the model's context holds the text.
+
+        A longer one is the mean of its pieces (see ``triton_texts``), shorter than 1.
+        """
+        frame, room = await self._frame_of_texts(), self._card.text.context_length - 2
+        longs = [LongText.of(text, room) for text in texts]
+        while waiting := [(long, piece) for long in longs for piece in long.waiting()]:
+            rows = _column([piece.text for _, piece in waiting])
+            answers = await self._encode(TEXT_MODEL, "text", "BYTES", rows, ("embedding", "tokens"))
+            for (long, piece), vector, tokens in zip(waiting, *answers, strict=True):
+                if not frame.full(tokens) or not long.halve(piece):
+                    piece.vector, piece.tokens = vector, frame.tokens(tokens)
+        CUT_TEXTS.inc(sum(long.cut for long in longs))
+        return np.stack([long.mean() for long in longs]) if longs else self._nothing()
 
     async def tokens(self, texts: Sequence[str]) -> Array:
         """Token ids int64 (n, context), as the text tower gets them; up to MAX_BATCH texts."""
-        tensor = InferInput("text", [len(texts), 1], "BYTES")
-        tensor.set_data_from_numpy(_column(texts), binary_data=True)
-        output = InferRequestedOutput("tokens", binary_data=True)
-        result = await _asked(TEXT_MODEL, self._client.infer(TEXT_MODEL, [tensor], outputs=[output]))
-        return np.asarray(result.as_numpy("tokens"))
+        (rows,) = await self._request(TEXT_MODEL, "text", "BYTES", _column(texts), ("tokens",))
+        return rows
 
     async def precision(self, model: str) -> str:
         """What a model was built to compute in: "f32", "bf16" (where its processor has it) or "fp16"."""
         config = await _asked(model, self._client.get_model_config(model))
         return str(config.get("parameters", {}).get("precision", {}).get("string_value", "f32"))
 
-    async def _encode(self, model: str, name: str, datatype: str, rows: Array) -> Array:
-        """Several requests of at most MAX_BATCH rows, side by side."""
-        if not len(rows):
-            return np.empty((0, self._card.dimensions), dtype=np.float32)
+    async def _frame_of_texts(self) -> Frame:
+        if self._frame is None:
+            (empty,) = await self.tokens([""])
+            self._frame = Frame.of(empty)
+        return self._frame
+
+    def _nothing(self) -> Array:
+        return np.empty((0, self._card.dimensions), dtype=np.float32)
+
+    async def _encode(self, model: str, name: str, datatype: str, rows: Array, outputs: Sequence[str]) -> list[Array]:
+        """Each of ``outputs`` for every row: several requests of at most MAX_BATCH rows, side by side."""
         starts = range(0, len(rows), MAX_BATCH)
-        requests = (self._request(model, name, datatype, rows[start : start + MAX_BATCH]) for start in starts)
+        requests = (self._request(model, name, datatype, rows[start : start + MAX_BATCH], outputs) for start in starts)
         answers = await asyncio.gather(*requests, return_exceptions=True)
-        parts: list[Array] = []
+        parts: list[list[Array]] = []
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
             parts.append(answer)
-        return np.concatenate(parts)
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
-    async def _request(self, model: str, name: str, datatype: str, rows: Array) -> Array:
+    async def _request(self, model: str, name: str, datatype: str, rows: Array, outputs: Sequence[str]) -> list[Array]:
         tensor = InferInput(name, list(rows.shape), datatype)
         tensor.set_data_from_numpy(rows, binary_data=True)
-        output = InferRequestedOutput("embedding", binary_data=True)
+        wanted = [InferRequestedOutput(output, binary_data=True) for output in outputs]
         async with self._slots:
-            call = self._client.infer(model, [tensor], outputs=[output], priority=int(self._priority))
+            call = self._client.infer(model, [tensor], outputs=wanted, priority=int(self._priority))
             result = await _asked(model, call)
-        vectors = np.asarray(result.as_numpy("embedding"), dtype=np.float32)
-        if vectors.shape != (len(rows), self._card.dimensions):
-            raise EncoderRefused(f"{model} answered {vectors.shape} to {len(rows)} rows of {self._card.dimensions}")
-        return vectors
+        found = [np.asarray(result.as_numpy(output), dtype=_TYPES[output]) for output in outputs]
+        widths = {"embedding": self._card.dimensions, "tokens": self._card.text.context_length}
+        for output, values in zip(outputs, found, strict=True):
+            if values.shape != (len(rows), widths[output]):
+                raise EncoderRefused(
+                    f"{model} answered {output} {values.shape} to {len(rows)} rows, {widths[output]} each"
+                )
+        return found
 
     async def _check(self, model: str) -> None:
         """The served model must be the card's: its vectors would be filed under the wrong version otherwise."""

@@ -28,11 +28,21 @@ class Encoding:
             list(pixels), await self._encoder.encode_images(np.stack(list(pixels.values()))), self._visual_mean
         )
 
-    async def texts(self, texts: Mapping[K, str]) -> dict[K, Array | None]:
-        """The same for texts."""
-        if not texts:
+    async def texts(self, texts: Mapping[K, Mapping[str, float]]) -> dict[K, Array | None]:
+        """The same for texts, each the mean of one or more by their weights; every text is encoded once."""
+        every = list(dict.fromkeys(text for each in texts.values() for text in each))
+        if not every:
             return {}
-        return centred(list(texts), await self._encoder.encode_texts(list(texts.values())), self._caption_mean)
+        vectors = dict(zip(every, await self._encoder.encode_texts(every), strict=True))
+        means = [_mean({text: vectors[text] for text in each}, each) for each in texts.values()]
+        return centred(list(texts), np.stack(means), self._caption_mean)
+
+
+def _mean(vectors: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
+    """By weight, (d,). Before centring and not at unit length, as ``Encoder`` does with a long text's pieces."""
+    if len(vectors) == 1:
+        return next(iter(vectors.values()))
+    return np.asarray(np.average(np.stack(list(vectors.values())), axis=0, weights=[weights[text] for text in vectors]))
 
 
 def centred(keys: Sequence[K], vectors: Array, mean: Array) -> dict[K, Array | None]:

@@ -20,10 +20,10 @@ class Media(Protocol):
 
 
 class Encoder(Protocol):
-    """Raw unit vectors, float32 (n, d). Both may raise ``Unavailable``."""
+    """Raw vectors, float32 (n, d), of unit length. Both may raise ``Unavailable``."""
 
     async def encode_images(self, pixels: Array) -> Array:
         """uint8 (n, S, S, 3)."""
 
     async def encode_texts(self, texts: Sequence[str]) -> Array:
-        """n texts."""
+        """n texts. Of one longer than the model's context the vector is its pieces' mean, not longer than 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workers.domain.events import CreatorErased, CreatorProfiled, CreatorReinstated, PostPublished, PostRemoved
-from workers.embedder.content import digest, text_of
+from workers.embedder.content import Words, words_of
 from workers.embedder.objects import Embedded
 from workers.embedder.plan import Embed, Plan
 from workers.embedder.progress import Progress
@@ -34,23 +34,28 @@ class Task:
         """Whether its event came from there, however often it waited elsewhere since."""
         return origin_headers(self.item.record)[ORIGIN + "topic"] == topic.encode()
 
-    def text(self) -> str:
-        """What its event says in words: a caption with its hashtags, or a bio. Empty for nothing."""
+    def words(self) -> Words:
+        """What its event says in words: a caption with hashtags and alt texts, or a bio. Empty for nothing."""
         event = self.item.event
         if isinstance(event, PostPublished):
-            return text_of(event.caption, event.hashtags)
-        return event.bio.strip() if isinstance(event, CreatorProfiled) else ""
+            return words_of(event)
+        return Words(event.bio.strip() if isinstance(event, CreatorProfiled) else "")
 
     def text_hash(self) -> str:
         """The key of its caption, or bio, among the vectors of its progress."""
-        return digest(self.text().encode())
+        return self.words().hash()
 
     def wants_text(self) -> bool:
         """Whether its text is still to be encoded."""
         wanted = isinstance(self.plan, Embed) or isinstance(self.item.event, CreatorProfiled)
         stored = self.plan.captions if isinstance(self.plan, Embed) else {}
-        hash_ = self.text_hash()
-        return self.verdict is None and wanted and bool(self.text()) and hash_ not in {*stored, *self.progress.captions}
+        said = self.words()
+        return (
+            self.verdict is None
+            and wanted
+            and bool(said.weighted())
+            and said.hash() not in {*stored, *self.progress.captions}
+        )
 
     def put_together(self) -> None:
         """Its post with all the vectors, stored or new; the pictures and the text must have been seen to."""

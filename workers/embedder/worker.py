@@ -168,7 +168,7 @@ class Embedder:
     async def _encode_texts(self, tasks: Sequence[Task], encoding: Encoding) -> None:
         """Captions that are not stored already, and bios."""
         wanted = [task for task in tasks if task.wants_text()]
-        vectors = await encoding.texts({task.text_hash(): task.text() for task in wanted})
+        vectors = await encoding.texts({task.text_hash(): task.words().weighted() for task in wanted})
         for task in wanted:
             _keep(task.progress, task.progress.captions, task.text_hash(), vectors[task.text_hash()])
 

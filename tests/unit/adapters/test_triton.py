@@ -15,8 +15,10 @@ import pytest
 
 from tests.waiting import eventually_async
 from workers.adapters.triton import MAX_BATCH, EncoderRefused, EncoderUnavailable, TritonEncoder, WrongModel
+from workers.adapters.triton_texts import MOST_PIECES
 from workers.domain.model_card import ModelCard
 from workers.domain.priority import Priority
+from workers.metrics import CUT_TEXTS
 
 SIZE, DIMENSIONS = 16, 4
 CARD = ModelCard.model_validate(
@@ -37,7 +39,10 @@ CARD = ModelCard.model_validate(
 
 
 class SmallTriton:
-    """Answers each row with a vector that begins with the row's first byte, or with ``failure`` once it is set."""
+    """Answers each row with a vector that begins with the row's first byte, or with ``failure`` once it is set.
+
+    A text's tokens are its bytes, between 1 and 2, cut to the context as Triton's own model does it.
+    """
 
     def __init__(self) -> None:
         self.version = "small_v1"
@@ -45,6 +50,7 @@ class SmallTriton:
         self.silence: threading.Event | None = None
         self.stalled = 0
         self.batches: list[int] = []
+        self.texts: list[str] = []
         self.priorities: list[int] = []
         triton = self
 
@@ -72,14 +78,29 @@ class SmallTriton:
             def _infer(self, request: dict[str, Any], data: bytes) -> None:
                 (tensor,) = request["inputs"]
                 count = int(tensor["shape"][0])
-                triton.batches.append(count)
-                triton.priorities.append(int(request.get("parameters", {}).get("priority", 0)))
+                wanted = [output["name"] for output in request["outputs"]]
+                if "embedding" in wanted:
+                    triton.batches.append(count)
+                    triton.priorities.append(int(request.get("parameters", {}).get("priority", 0)))
                 vectors = np.zeros((count, DIMENSIONS), dtype=np.float32)
                 vectors[:, 0] = first_bytes(tensor["datatype"], count, data)
-                output = {"name": "embedding", "datatype": "FP32", "shape": [count, DIMENSIONS]}
-                output["parameters"] = {"binary_data_size": vectors.nbytes}
-                head = json.dumps({"model_name": "m", "model_version": "1", "outputs": [output]}).encode()
-                self._answer(200, head + vectors.tobytes(), {"Inference-Header-Content-Length": str(len(head))})
+                found = {"embedding": ("FP32", vectors)}
+                if "tokens" in wanted:
+                    texts = texts_of(data)
+                    triton.texts += texts if "embedding" in wanted else []
+                    found["tokens"] = ("INT64", tokens_of(texts))
+                outputs = [
+                    {
+                        "name": name,
+                        "datatype": found[name][0],
+                        "shape": list(found[name][1].shape),
+                        "parameters": {"binary_data_size": found[name][1].nbytes},
+                    }
+                    for name in wanted
+                ]
+                head = json.dumps({"model_name": "m", "model_version": "1", "outputs": outputs}).encode()
+                body = b"".join(found[name][1].tobytes() for name in wanted)
+                self._answer(200, head + body, {"Inference-Header-Content-Length": str(len(head))})
 
             def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
                 self.send_response(status)
@@ -110,12 +131,27 @@ def first_bytes(datatype: str, count: int, data: bytes) -> list[int]:
     """Of each row: pixels lie one after the other, texts each behind its length."""
     if datatype == "UINT8":
         return [data[row * SIZE * SIZE * 3] for row in range(count)]
+    return [text.encode()[0] if text else 0 for text in texts_of(data)]
+
+
+def texts_of(data: bytes) -> list[str]:
+    """Texts, each behind its length."""
     found = []
     while data:
         length = int.from_bytes(data[:4], "little")
-        found.append(data[4] if length else 0)
+        found.append(data[4 : 4 + length].decode())
         data = data[4 + length :]
     return found
+
+
+def tokens_of(texts: list[str]) -> np.ndarray[Any, Any]:
+    """Start, bytes, end, nothing; the end last where it is cut."""
+    rows = np.zeros((len(texts), CARD.text.context_length), dtype=np.int64)
+    for row, text in zip(rows, texts, strict=True):
+        ids = [1, *text.encode(), 2][: len(row)]
+        ids[-1] = 2
+        row[: len(ids)] = ids
+    return rows
 
 
 @pytest.fixture
@@ -148,6 +184,28 @@ async def test_texts_are_sent_as_their_bytes(triton: SmallTriton) -> None:
     async with TritonEncoder(triton.url, CARD) as encoder:
         vectors = await encoder.encode_texts(texts)
     assert vectors[:, 0].tolist() == [text.encode()[0] if text else 0 for text in texts]
+
+
+async def test_a_text_longer_than_the_context_goes_in_pieces_that_fit(triton: SmallTriton) -> None:
+    """The guess was too bold here, a token being a byte: what filled the context went again in halves."""
+    text = "ab cd. efgh ij 茶茶"
+    async with TritonEncoder(triton.url, CARD) as encoder:
+        (vector, short) = await encoder.encode_texts([text, "ab"])
+    fitting = [piece for piece in triton.texts if len(piece.encode()) <= 5 and piece != "ab"]
+    assert sorted("".join(fitting)) == sorted(text)
+    weights = [len(piece.encode()) for piece in fitting]
+    firsts = [piece.encode()[0] for piece in fitting]
+    assert vector[0] == pytest.approx(np.average(firsts, weights=weights))
+    assert short[0] == ord("a")
+
+
+async def test_of_a_text_without_end_so_many_pieces_are_sent_and_no_more(triton: SmallTriton) -> None:
+    """What was left out is counted."""
+    before = CUT_TEXTS._value.get()
+    async with TritonEncoder(triton.url, CARD) as encoder:
+        await encoder.encode_texts(["tea " * 5000])
+    assert sum(triton.batches) <= 20 * MOST_PIECES
+    assert CUT_TEXTS._value.get() == before + 1
 
 
 async def test_nothing_asked_is_nothing_sent(triton: SmallTriton) -> None:

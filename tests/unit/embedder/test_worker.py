@@ -16,9 +16,10 @@ from workers.domain.events import (
     PostRetracted,
     ProfileEmbedded,
 )
+from workers.domain.events.posts import Media
 from workers.domain.ids import post_object_id, visual_id
 from workers.domain.topics import topic_name
-from workers.domain.vectors import from_bytes
+from workers.domain.vectors import centre, from_bytes
 from workers.wire.letters import origin_headers
 from workers.wire.records import Dead, Done, Later, Unavailable
 
@@ -88,6 +89,19 @@ async def test_another_caption_embeds_only_the_caption(house: House) -> None:
     await house.give(published(1))
     await house.give(published(2, caption="coffee"))
     assert (house.encoder.images, house.encoder.texts) == (1, 2)
+
+
+async def test_alt_texts_move_the_captions_vector_and_leave_the_pictures(house: House) -> None:
+    """A half beside the caption's one, before centring; another alt text is another caption."""
+    await house.give(published(1))
+    plain = house.store.all("Post")[post_object_id("p1", MODEL)].vectors["caption"]
+    await house.give(published(2, media=(Media(url="mem:a", kind="image", alt_text="a green cup"),)))
+    described = house.store.all("Post")[post_object_id("p1", MODEL)].vectors["caption"]
+    assert (house.encoder.images, house.encoder.texts) == (1, 3)
+    tea, cup = await house.encoder.encode_texts(["tea", "a green cup"])
+    mean = np.full(8, -0.01)
+    assert np.allclose(plain, centre(tea, mean), atol=1e-6)
+    assert np.allclose(described, centre((tea + 0.5 * cup) / 1.5, mean), atol=1e-6)
 
 
 async def test_another_picture_embeds_only_that_picture(house: House) -> None:
