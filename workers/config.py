@@ -145,6 +145,10 @@ class Settings(BaseSettings):
     media_attempts: int = Field(3, ge=1, description="Attempts at a post whose pictures a busy host withholds")
     media_private_hosts: bool = Field(False, description="Whether pictures may come from private and loopback hosts")
 
+    vector_cache_bytes: int = Field(
+        8 << 20, ge=0, description="Memory for vectors of pictures and texts that may come again, in an embedder"
+    )
+
     # Creators: the fold (shared/representation.md).
     fold_facets: int = Field(8, ge=1, le=64, description="Facets of a creator at most (K)")
     fold_join: float = Field(0.20, ge=-1, le=1, description="Cosine from which a post joins a facet")

@@ -37,6 +37,10 @@ PAUSED_PARTITIONS = Gauge("streamscout_paused_partitions", "Partitions waiting f
 BREAKER_OPEN = Gauge("streamscout_breaker_open", "Paused over too many dead letters", ["worker"])
 # Posts and profiles whose vectors were found and read back instead of encoded again.
 REUSED = Counter("streamscout_embeddings_reused", "Vectors read back instead of encoded", ["worker"])
+# Pictures and texts whose vector was known from one with the same pixels or words, by kind (picture, text).
+REMEMBERED = Counter("streamscout_vectors_remembered", "Vectors of equal content", ["kind"])
+# Memory that those vectors take in the embedder.
+CACHED_BYTES = Gauge("streamscout_vector_cache_bytes", "Memory of known vectors")
 # Texts longer than their pieces may hold, whose end was not embedded.
 CUT_TEXTS = Counter("streamscout_texts_cut", "Texts whose end was not embedded")
 # Events that were dropped because their creator is erased, or was erased after them.

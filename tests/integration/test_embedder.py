@@ -177,6 +177,25 @@ def post(revision: int, urls: Sequence[str], caption: str = "green tea", post_id
     )
 
 
+async def test_equal_pixels_are_embedded_once_whatever_files_they_lie_in(world: World, encoded: dict[str, int]) -> None:
+    """Post after post, so in batches of their own, one of them backfill: the same vector to the last bit."""
+    url = world.picture("a.png", "red", "PNG")
+    assert world.settings.media_root is not None
+    other = Path(world.settings.media_root) / "b.png"
+    with Image.open(Path(world.settings.media_root) / "a.png") as image:
+        image.save(other, "PNG", compress_level=1)
+    async with world.embedder():
+        world.publish(post(1, [url]))
+        await world.announced(1)
+        world.publish(post(1, [world.picture("c.png", "blue", "PNG"), other.as_uri()], post_id="p2"))
+        await world.announced(2)
+        world.publish(post(1, [other.as_uri()], post_id="p3"), topic="posts.backfill")
+        await world.announced(3)
+        assert encoded == {"images": 2, "texts": 1}
+    vectors = [(await world.objects(post_id))[1][-1].vectors["visual"] for post_id in ("p1", "p2", "p3")]
+    assert len({vector.tobytes() for vector in vectors}) == 1
+
+
 async def test_the_life_of_a_post(world: World, encoded: dict[str, int]) -> None:
     """Published, scraped again at no cost, edited to fewer pictures, removed; each step stored and announced."""
     formats = {"a.jpg": ("red", "JPEG"), "b.png": ("blue", "PNG"), "c.webp": ("green", "WEBP")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Final
@@ -65,6 +66,11 @@ class Erasures:
         self.key = key
         self._ranks: dict[str, tuple[int, bool]] = {}
         self._lock = Lock()
+        self._forgets: list[Callable[[], None]] = []
+
+    def forgets(self, forget: Callable[[], None]) -> None:
+        """Call ``forget`` at every erasure that is heard of from now on, in the thread that hears of it."""
+        self._forgets.append(forget)
 
     def put(self, event: Event) -> None:
         """Take over what a record says, unless something later is known. Raises WrongErasureKey."""
@@ -73,6 +79,9 @@ class Erasures:
         with self._lock:
             known = self._ranks.get(event.creator_hash, _NEVER)
             self._ranks[event.creator_hash] = max(known, rank_of(event))
+        if event.erased:
+            for forget in self._forgets:
+                forget()
 
     def drop(self, key: str) -> None:
         """Forget a hash: its key was deleted."""

@@ -26,6 +26,7 @@ from workers.domain.model_card import load_model_card
 from workers.domain.priority import Priority
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
+from workers.embedder.remembering import KnownVectors, RememberingEncoder
 from workers.embedder.task import ACCEPTED, Accepted
 from workers.embedder.worker import NAME, Embedder
 from workers.process.erasures import ends_with, following_erasures
@@ -50,6 +51,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
     centring = np.array(card.centring_means.visual), np.array(card.centring_means.caption)
     # Decoding lets go of the interpreter's lock; more threads than cores would only hold more pictures in memory.
     threads = ThreadPoolExecutor(cpu_count() or 2, thread_name_prefix="decode")
+    known = KnownVectors(settings.vector_cache_bytes)
     try:
         async with (
             connect(settings) as client,
@@ -60,8 +62,9 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
             handler = Embedder(
                 store=ObjectStore(client, settings.namespace, card.model_version, card.dimensions),
                 pictures=Pictures(media, Decoder(settings, card, settings.media_pixels_at_once), threads),
-                encoding=Encoding(encoder, *centring),
-                backfill=Encoding(encoder.at(Priority.BACKFILL), *centring),
+                encoding=Encoding(RememberingEncoder(encoder, known), *centring),
+                backfill=Encoding(RememberingEncoder(encoder.at(Priority.BACKFILL), known), *centring),
+                known=known,
                 wire=wire,
                 lease=lease,
                 settings=settings,

@@ -22,6 +22,7 @@ from workers.embedder.erasing import Erasing
 from workers.embedder.pictures import Pictures
 from workers.embedder.plan import Embed, Republish, Retract, StoredPost, plan
 from workers.embedder.progress import Progress, Unfinished
+from workers.embedder.remembering import KnownVectors
 from workers.embedder.storing import Storing
 from workers.embedder.task import Accepted, Task
 from workers.embedder.turns import Turns, changes_standing
@@ -38,7 +39,7 @@ class Embedder:
 
     At least once; same input, same store. Needs ``lease`` before every write; raises LeaseExpired, and Unavailable
     where the store or the encoder is gone: what was fetched and encoded until then is remembered. ``backfill`` encodes
-    what first lay in ``posts.backfill``.
+    what first lay in ``posts.backfill``. Whoever is erased is forgotten by ``known``, which the encodings fill.
     """
 
     def __init__(
@@ -53,9 +54,12 @@ class Embedder:
         settings: Settings,
         model_version: str,
         erasures: Erasures,
+        known: KnownVectors,
         clock: Clock | None = None,
     ) -> None:
         self._retry = topic_name(settings.namespace, f"{NAME}.retry")
+        self._erasures, self._known = erasures, known
+        erasures.forgets(known.clear)
         self._erasing, self.turns = Erasing(store, lease, erasures, model_version), Turns(self._retry)
         self._clock = clock or SystemClock()
         self._storing = Storing(store, lease, model_version)
@@ -66,9 +70,18 @@ class Embedder:
 
     async def handle(self, batch: Sequence[Item[Accepted]]) -> Sequence[Verdict]:
         """One verdict per item. No two items of a batch are of one post, or change one creator's standing."""
+        try:
+            return await self._handle(batch)
+        finally:
+            # Of a creator who was erased while this batch was on its way, in another process perhaps.
+            if any(self._erasures.erased(item.event.creator_id) for item in batch):
+                self._known.clear()
+
+    async def _handle(self, batch: Sequence[Item[Accepted]]) -> Sequence[Verdict]:
         async with self.turns.taken(batch):
             standings = await self._erasing.standings({item.event.creator_id for item in batch})
-            kept = [item for item in batch if not self._dropped(item, standings)]
+            dropped = [item for item in batch if self._dropped(item, standings)]
+            kept = [item for item in batch if item not in dropped] if dropped else batch
             changes = [item for item in kept if changes_standing(item.event)]
             rest = [item for item in kept if not changes_standing(item.event)]
             verdicts = dict(zip(map(id, rest), await self._embed(rest), strict=True))
@@ -76,7 +89,9 @@ class Embedder:
                 # After the posts of the same batch: those of the same creator were read before it.
                 for item in changes:
                     verdicts[id(item)] = await self._change(item, standings.get(item.event.creator_id))
-        ERASED_EVENTS.labels(NAME).inc(len(batch) - len(kept))
+        for item in dropped:
+            self._unfinished.forget(event_hash(item.event))
+        ERASED_EVENTS.labels(NAME).inc(len(dropped))
         return [verdicts.get(id(item), Done()) for item in batch]
 
     def _dropped(self, item: Item[Accepted], standings: Mapping[str, Standing]) -> bool:
@@ -91,6 +106,7 @@ class Embedder:
         was on its way.
         """
         event, record = item.event, item.record
+        self._known.clear()
         deleted = await self._erasing.change(item, before)
         self.turns.done(item)
         again = record.position.topic == self._retry

@@ -25,6 +25,7 @@ from workers.domain.media import InvalidMedia
 from workers.domain.vectors import Array
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
+from workers.embedder.remembering import KnownVectors, RememberingEncoder
 from workers.embedder.worker import Embedder
 from workers.wire.cloudevents import JsonCodec, Wire
 from workers.wire.records import Done, InRecord, Item, Position, Verdict
@@ -73,11 +74,13 @@ class House:
     def restart(self) -> None:
         """A new process on the same store."""
         means = np.full(8, 0.01), np.full(8, -0.01)
+        self.known = KnownVectors(1 << 20)
         self.embedder = Embedder(
             store=self.store,
             pictures=Pictures(self.media, prepare, THREADS),
-            encoding=Encoding(self.encoder, *means),
-            backfill=Encoding(self.backfill, *means),
+            encoding=Encoding(RememberingEncoder(self.encoder, self.known), *means),
+            backfill=Encoding(RememberingEncoder(self.backfill, self.known), *means),
+            known=self.known,
             wire=WIRE,
             lease=self.lease,
             settings=self.settings,
