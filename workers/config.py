@@ -132,6 +132,18 @@ class Settings(BaseSettings):
     media_max_bytes: int = Field(20_000_000, ge=1024, description="Bytes of one picture at most")
     media_max_pixels: int = Field(50_000_000, ge=4096, description="Pixels of one picture at most")
     media_pixels_at_once: int = Field(100_000_000, ge=4096, description="Pixels being decoded at once at most")
+    media_max_video_bytes: int = Field(100_000_000, ge=1024, description="Bytes of one video at most")
+    media_videos_at_once: int = Field(
+        2, ge=1, description="Videos of more than STREAMSCOUT_MEDIA_MAX_BYTES in memory at once at most"
+    )
+    media_max_video_seconds: float = Field(3600.0, gt=0, description="How long a video may last at most")
+    media_max_video_frames: int = Field(300_000, ge=1, description="Frames of one video at most")
+    media_max_frame_pixels: int = Field(9_000_000, ge=4096, description="Pixels of a video's frame at most")
+    media_video_pixels: int = Field(
+        500_000_000, ge=4096, description="Pixels decoded at most to find the keyframes of what moves"
+    )
+    media_decode_seconds: float = Field(20.0, gt=0, description="Processor time for decoding what moves at most")
+    media_keyframes: int = Field(8, ge=1, le=8, description="Keyframes of one medium at most")
     media_first_byte_seconds: float = Field(5.0, gt=0, description="Time until a picture's host answers at most")
     media_seconds: float = Field(10.0, gt=0, description="Time for one download at most, redirects included")
     media_max_redirects: int = Field(5, ge=0, le=20, description="Redirects followed at most")

@@ -26,7 +26,7 @@ from workers.domain.reasons import Reason
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
 """What is read, and by which of Pillow's readers: told by content, never by a name or a header (decision 0006)."""
 
-_TOO_MANY: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+TOO_MANY: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _LONGEST_STRIP: Final = 8  # sides longer than so many short ones are cropped before they are enlarged
 _SCAN: Final = b"\xff\xda"
 _MOST_SCANS: Final = 100
@@ -37,7 +37,7 @@ _UPRIGHT: Final = {
     2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
     6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
 }  # fmt: skip
-_UNREADABLE: Final = (
+UNREADABLE: Final = (
     OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError,
     AssertionError, struct.error, zlib.error,
 )  # fmt: skip
@@ -68,12 +68,13 @@ class Decoder:
 
     def __call__(self, data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """uint8 (size, size, 3). Raises InvalidMedia. Blocks."""
-        image = _opened(data, self._limits)
-        with self._room(image.width * image.height):
-            return to_pixels(_loaded(image), self._card)
+        image = opened(data, self._limits)
+        with self.room(image.width * image.height):
+            return to_pixels(loaded(image), self._card)
 
     @contextmanager
-    def _room(self, pixels: int) -> Iterator[None]:
+    def room(self, pixels: int) -> Iterator[None]:
+        """Wait until so many pixels may be in decoding beside what is; they are until the block ends."""
         with self._change:
             self._change.wait_for(lambda: not self._pixels or self._pixels + pixels <= self._at_once)
             self._pixels += pixels
@@ -91,10 +92,10 @@ def decode(data: bytes, limits: DecodeLimits) -> Image.Image:
     Bytes, pixels and scans are checked before anything is decoded. Raises InvalidMedia: ``media_too_large``,
     ``media_too_many_pixels``, ``media_type`` or ``media_corrupt``.
     """
-    return _loaded(_opened(data, limits))
+    return loaded(opened(data, limits))
 
 
-def _opened(data: bytes, limits: DecodeLimits) -> Image.Image:
+def opened(data: bytes, limits: DecodeLimits) -> Image.Image:
     """The header alone, and whether a PNG's data reach its last row."""
     if len(data) > limits.media_max_bytes:
         raise InvalidMedia(Reason.MEDIA_TOO_LARGE, f"{len(data)} bytes, at most {limits.media_max_bytes} are read")
@@ -102,7 +103,7 @@ def _opened(data: bytes, limits: DecodeLimits) -> Image.Image:
         image: Image.Image = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise InvalidMedia(Reason.MEDIA_TYPE, f"no picture of a known type ({', '.join(FORMATS)})") from error
-    except _TOO_MANY as error:
+    except TOO_MANY as error:
         most = min(limits.media_max_pixels, Image.MAX_IMAGE_PIXELS or limits.media_max_pixels)
         raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, f"more pixels than the {most} that are read") from error
     except Exception as error:  # whatever a reader raises at a stranger's bytes, it is the bytes that are wrong
@@ -122,16 +123,17 @@ def _opened(data: bytes, limits: DecodeLimits) -> Image.Image:
 def _whole_png(data: bytes) -> bool:
     try:
         return has_every_row(data)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidMedia(Reason.MEDIA_CORRUPT, f"PNG cannot be decoded: {_said(error)}") from error
 
 
-def _loaded(image: Image.Image) -> Image.Image:
+def loaded(image: Image.Image) -> Image.Image:
+    """Upright, RGB, alpha laid on white, of what ``opened`` gave, at the frame it stands at. Raises InvalidMedia."""
     try:
         image.load()
         turn = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image)
-    except _TOO_MANY as error:
+    except TOO_MANY as error:
         raise InvalidMedia(Reason.MEDIA_TOO_MANY_PIXELS, "a frame of more pixels than are read") from error
     except Exception as error:  # as above; not BaseException: a worker that is told to end does
         raise InvalidMedia(Reason.MEDIA_CORRUPT, f"{image.format} cannot be decoded: {_said(error)}") from error
@@ -149,7 +151,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         said = image.getexif().get(_ORIENTATION, 1)
         return said if isinstance(said, int) else 1
-    except _UNREADABLE:
+    except UNREADABLE:
         return 1
 
 

@@ -1,16 +1,27 @@
-"""What a picture from outside may turn out to be: unusable for good, or not to be had now."""
+"""What a medium from outside may turn out to be: frames to embed, unusable for good, or not to be had now."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+
+from workers.domain.vectors import Array
 
 _SHOWN = 200
 _USER = re.compile(r"^([^:/?#]*:)?//[^/?#]*@")
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A picture, at 0 ms, or a keyframe of what moves, when it is shown; as the encoder wants it, uint8 (S, S, 3)."""
+
+    timestamp_ms: int
+    pixels: Array
+
+
 class InvalidMedia(Exception):
-    """A picture that cannot be used, now or later. ``reason`` is a ``media_`` code of ``Reason``."""
+    """A medium that cannot be used, now or later. ``reason`` is a ``media_`` code of ``Reason``."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -19,7 +30,7 @@ class InvalidMedia(Exception):
 
 
 class MediaUnavailable(Exception):
-    """The host of a picture is busy, slow or gone: try again, after ``after`` seconds where that is known.
+    """The host of a medium is busy, slow or gone: try again, after ``after`` seconds where that is known.
 
     ``asked`` is False where the host was left alone this time: it rests, or too many wait for it already.
     """

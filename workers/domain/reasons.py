@@ -85,23 +85,33 @@ class Reason(StrEnum):
     )
     MEDIA_TOO_LARGE = (
         "media_too_large",
-        "a picture of more bytes than allowed",
-        "ask for a smaller picture, or raise STREAMSCOUT_MEDIA_MAX_BYTES, and replay; else drop it",
+        "a picture or a video of more bytes than allowed",
+        "ask for a smaller one, or raise STREAMSCOUT_MEDIA_MAX_BYTES or _MAX_VIDEO_BYTES, and replay; else drop it",
     )
     MEDIA_TOO_MANY_PIXELS = (
         "media_too_many_pixels",
-        "a picture of more pixels than allowed",
-        "ask for a smaller picture, or raise STREAMSCOUT_MEDIA_MAX_PIXELS, and replay; else drop it",
+        "a picture, or a video's frame, of more pixels than allowed",
+        "ask for a smaller one, or raise STREAMSCOUT_MEDIA_MAX_PIXELS or _MAX_FRAME_PIXELS, and replay; else drop it",
+    )
+    MEDIA_TOO_LONG = (
+        "media_too_long",
+        "a video that lasts longer, or has more frames, than allowed",
+        "ask for a cut, or raise STREAMSCOUT_MEDIA_MAX_VIDEO_SECONDS or _MAX_VIDEO_FRAMES, and replay; else drop it",
+    )
+    MEDIA_TOO_SLOW = (
+        "media_too_slow",
+        "a medium that takes longer to decode than allowed",
+        "often a file made to do harm: drop it; on a slow machine raise STREAMSCOUT_MEDIA_DECODE_SECONDS, and replay",
     )
     MEDIA_TYPE = (
         "media_type",
-        "bytes that are no picture of a known type",
+        "bytes that are no picture and no video of a known type",
         "look at what the address serves (often a page that asks to log in): mend it and replay, or drop it",
     )
     MEDIA_CORRUPT = (
         "media_corrupt",
-        "a picture that is damaged or cut off",
-        "if the picture was mended where it lies, replay; else have the post published with a sound one; drop it",
+        "a picture that is damaged or cut off, or a video of which no frame can be decoded",
+        "if it was mended where it lies, replay; else have the post published with a sound one; drop it",
     )
     MEDIA_INVALID = (
         "media_invalid",

@@ -231,7 +231,7 @@ def test_no_more_pixels_are_decoded_at_once_than_allowed(
     """A picture that is larger than that is decoded alone."""
     lock, release, running, seen = threading.Lock(), threading.Event(), 0, [0]
     decoder = Decoder(Settings(), load_model_card(REPOSITORY / "triton_models"), at_once)
-    loaded = media_decode._loaded
+    loaded = media_decode.loaded
 
     def counted(image: object) -> object:
         nonlocal running
@@ -243,7 +243,7 @@ def test_no_more_pixels_are_decoded_at_once_than_allowed(
             running -= 1
         return loaded(image)
 
-    monkeypatch.setattr("workers.adapters.media_decode._loaded", counted)
+    monkeypatch.setattr("workers.adapters.media_decode.loaded", counted)
     threads = [threading.Thread(target=decoder, args=(png(),), daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
