@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-CARD_FILE, FAILED_FILE = "model.json", "failed-check.json"
+CARD_FILE, FAILED_FILE, CHECKED_FILE = "model.json", "failed-check.json", "checked.json"
 
 
 class ModelCardError(ValueError):
@@ -24,6 +24,14 @@ class _Failed(_Part):
     failures: tuple[str, ...]
 
 
+class _Held(_Part):
+    model_version: str
+    against: str
+
+
+_N = TypeVar("_N", _Failed, _Held)
+
+
 class ImageInput(_Part):
     """How a picture becomes pixels, as open_clip's own preprocessing does it; the model itself applies mean and std."""
 
@@ -37,10 +45,30 @@ class ImageInput(_Part):
 
 
 class TextInput(_Part):
-    """``context_length`` in tokens, start and end included; ``tokenizer`` is a path beside the card."""
+    """``context_length`` in tokens, start and end included; ``tokenizer`` is a path beside the card.
+
+    ``kind`` is "clip" (open_clip's own) or "hub" (one of the tokenizers library); ``cleaning`` is open_clip's name of
+    what is done to a text first; ``cleared`` is the token that becomes 0, for a model trained without its separator.
+    """
 
     context_length: Annotated[int, Field(ge=3, le=4096)]
     tokenizer: str
+    kind: Literal["clip", "hub"] = "clip"
+    cleaning: Literal["lower", "whitespace", "canonicalize"] = "lower"
+    cleared: int | None = None
+
+
+class ServedAs(_Part):
+    """On what a repository is to be served: ``precision`` of the picture tower, and on a GPU of both.
+
+    "half" ``weights`` are stored as float16. ``reason`` says what was measured for the choice.
+    """
+
+    target: Literal["cpu", "gpu"]
+    engine: Literal["openvino", "tensorrt", "torch"]
+    precision: Literal["bf16", "f32", "fp16"]
+    weights: Literal["half", "whole"]
+    reason: str
 
 
 class CentringMeans(_Part):
@@ -65,6 +93,7 @@ class ModelCard(_Part):
     sources: tuple[str, ...]
     checksums: dict[str, str]
     built_by: str
+    served_as: ServedAs | None = None
 
     @model_validator(mode="after")
     def _means_fit(self) -> Self:
@@ -97,25 +126,38 @@ def load_model_card(repository: Path) -> ModelCard:
     return parse_model_card(data, str(path))
 
 
-def note_check(repository: Path, version: str, failures: Sequence[str]) -> None:
-    """Leave what a check of the served model found, for ``failed_check``; a check that holds clears it.
+def note_check(repository: Path, version: str, failures: Sequence[str], against: str = "open_clip") -> None:
+    """Leave what a check of the served model ``against`` another found, for ``failed_check`` and ``check_state``.
 
     Raises OSError where the repository cannot be written.
     """
-    path = repository / FAILED_FILE
+    failed, held = repository / FAILED_FILE, repository / CHECKED_FILE
     if failures:
-        path.write_text(_Failed(model_version=version, failures=tuple(failures)).model_dump_json(indent=2))
+        held.unlink(missing_ok=True)
+        failed.write_text(_Failed(model_version=version, failures=tuple(failures)).model_dump_json(indent=2))
     else:
-        path.unlink(missing_ok=True)
+        held.write_text(_Held(model_version=version, against=against).model_dump_json(indent=2))
+        failed.unlink(missing_ok=True)
 
 
 def failed_check(repository: Path, version: str) -> list[str]:
     """What this version of a model failed when it was last checked. Raises ModelCardError where that is unreadable."""
-    path = repository / FAILED_FILE
+    noted = _noted(repository / FAILED_FILE, _Failed)
+    return list(noted.failures) if noted and noted.model_version == version else []
+
+
+def check_state(repository: Path, version: str) -> str:
+    """``failed: …``, ``held against …`` or ``not checked``. Raises ModelCardError where the note is unreadable."""
+    if failures := failed_check(repository, version):
+        return f"failed: {'; '.join(failures)}"
+    noted = _noted(repository / CHECKED_FILE, _Held)
+    return f"held against {noted.against}" if noted and noted.model_version == version else "not checked"
+
+
+def _noted(path: Path, kind: type[_N]) -> _N | None:
     try:
-        noted = _Failed.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return []
+        return None
     except (OSError, ValidationError) as error:
         raise ModelCardError(f"{path} cannot be read: check the model again") from error
-    return list(noted.failures) if noted.model_version == version else []

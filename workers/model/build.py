@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from PIL.Image import Image
 
 from workers.domain.model_card import CentringMeans, ModelCard
-from workers.model import layout, towers
+from workers.domain.vectors import Array
+from workers.model import layout, measuring, towers
 from workers.model.source import OpenClip, load_open_clip
 from workers.model.tokenizer import write_tokenizer
 
 LICENCE_UNKNOWN = "the model's own: see where its weights come from"
+WHOLE = "whole.onnx"
 
 Step = Callable[[str], None]
 
@@ -29,13 +32,22 @@ class Samples:
 
 @dataclass(frozen=True)
 class Serving:
-    """On what: "cpu", or "gpu" (float16). How OpenVINO computes on a processor: "bf16" where it has it, or "f32";
-    `threads` 0 means all.
+    """On what: "cpu" (OpenVINO), or "gpu" (float16, by "tensorrt" or by "torch"). How OpenVINO computes pictures on a
+    processor: "bf16" where it has it, "f32", or "auto": what was measured to hold. `threads` 0 means all.
     """
 
     target: layout.Target = "cpu"
-    precision: str = "bf16"
+    precision: Literal["auto", "bf16", "f32"] = "bf16"
     threads: int = 0
+    engine: Literal["tensorrt", "torch"] = "tensorrt"
+
+    def how(self) -> layout.How:
+        """As far as nothing must be measured for it."""
+        if self.target == "gpu":
+            return layout.How("gpu", self.engine, "fp16", reason="float16 was not measured: not run on a GPU")
+        if self.precision == "auto":
+            return layout.How(precision="f32", threads=self.threads, reason="no pictures to measure bfloat16 with")
+        return layout.How(precision=self.precision, threads=self.threads, reason="as asked for")
 
 
 def build(
@@ -47,13 +59,18 @@ def build(
     serving: Serving | None = None,
     licence: str = LICENCE_UNKNOWN,
     step: Step = lambda _: None,
+    tokenizer: Path | None = None,
+    measured: Sequence[Image] = (),
 ) -> ModelCard:
     """Writes the repository under `out` and answers with its card; `step` is told what is being done.
+
+    `tokenizer` is the file of a model's whose own lies on a hub; `measured` are pictures (three or more) on which is
+    measured what weights and what precision hold: without them nothing is.
 
     Raises ModelsExtraMissing, UnknownModel, BrokenCheckpoint or UnsupportedTokenizer before anything is written.
     """
     step(f"loading {name}")
-    source = load_open_clip(name, pretrained, checkpoint)
+    source = load_open_clip(name, pretrained, checkpoint, tokenizer)
     weights = f"{checkpoint.name}, sha256 {layout.checksum(checkpoint)}" if checkpoint else pretrained or "own weights"
     return export(
         source,
@@ -65,6 +82,7 @@ def build(
         sources=(f"open_clip {name}, {weights}",),
         built_by="streamscout model build",
         step=step,
+        pictures=source.pixels(measured) if measured else None,
     )
 
 
@@ -79,35 +97,68 @@ def export(
     sources: tuple[str, ...],
     built_by: str,
     step: Step = lambda _: None,
+    pictures: Array | None = None,
 ) -> ModelCard:
-    """Writes the ONNX pair, the tokenizer, the configurations and the card of a loaded model."""
+    """Writes the towers, the tokenizer, the configurations and the card of a loaded model, in place of what is there.
+
+    `pictures`, uint8 (n, s, s, 3), are what is measured on how to compute it; without them nothing is.
+    """
+    with layout.in_place_of(out) as root:
+        codes = write_tokenizer(source.tokenizer, root / layout.TOKENIZER_FILE, source.context_length)
+        how = _export_towers(source, root, serving, pictures, step)
+        step("writing the card")
+        return layout.finish_layout(
+            root,
+            name=name,
+            dimensions=source.dimensions,
+            image=source.image,
+            context_length=source.context_length,
+            logit_scale=float(source.model.logit_scale.detach().exp()),
+            means=means,
+            licence=licence,
+            sources=sources,
+            built_by=built_by,
+            codes=codes,
+            how=how,
+        )
+
+
+def _export_towers(source: OpenClip, root: Path, serving: Serving, pictures: Array | None, step: Step) -> layout.How:
+    """Writes them under `root`, and answers with how they are to be computed."""
     import torch
 
-    write_tokenizer(source.tokenizer, out / layout.TOKENIZER_FILE)
-    step("exporting the picture tower")
     size = source.image.size
-    pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    pictures = towers.picture_tower(source.model, source.image.mean, source.image.std, source.head)
-    towers.export_onnx(pictures, pixels, "pixels", out / layout.IMAGE_FILE)
-    step("exporting the text tower")
-    codes = source.tokenizer(["a", "b"], context_length=source.context_length)
-    towers.export_onnx(towers.text_tower(source.model), codes, "text", out / layout.TEXT_FILE)
-    step("writing the card")
-    return layout.finish_layout(
-        out,
-        name=name,
-        dimensions=source.dimensions,
-        image=source.image,
-        context_length=source.context_length,
-        logit_scale=float(source.model.logit_scale.detach().exp()),
-        means=means,
-        licence=licence,
-        sources=sources,
-        built_by=built_by,
-        precision=serving.precision,
-        threads=serving.threads,
-        target=serving.target,
-    )
+    exported = [
+        ("picture", towers.picture_tower(source.model, source.image.mean, source.image.std, source.head),
+         torch.zeros(2, size, size, 3, dtype=torch.uint8), "pixels", root / layout.IMAGE_FILE),
+        ("text", towers.text_tower(source.model), source.tokenizer(["a", "b"], context_length=source.context_length),
+         "text", root / layout.TEXT_FILE),
+    ]  # fmt: skip
+    for kind, tower, example, input_name, path in exported:
+        step(f"exporting the {kind} tower")
+        whole = None if pictures is None else path.with_name(WHOLE)
+        towers.export_onnx(tower, example, input_name, path, whole)
+        if serving.target == "gpu" and serving.engine == "torch":
+            towers.export_torch(tower, example, path.with_name("model.pt2"))
+    if pictures is None:
+        return serving.how()
+    step("measuring what holds")
+    return _measured(source, root, serving, pictures)
+
+
+def _measured(source: OpenClip, root: Path, serving: Serving, pixels: Array) -> layout.How:
+    """The weights that hold are kept, under the name of both; the precision as asked for, or what holds."""
+    halves = [root / file for file in (layout.IMAGE_FILE, layout.TEXT_FILE)]
+    images, texts = ((half, half.with_name(WHOLE)) for half in halves)
+    both = measuring.towers_of(source, pixels, images, texts)
+    weights, reason = measuring.choose_weights(both)
+    how = serving.how()
+    if serving.target == "cpu" and serving.precision == "auto":
+        precision, why = measuring.choose_precision(both[0], weights)
+        how = replace(how, precision=precision, reason=why)
+    for half in halves:
+        towers.keep_one(half, half.with_name(WHOLE), weights)
+    return replace(how, weights=weights, reason=f"{how.reason}; {reason}")
 
 
 def centring_means(source: OpenClip, samples: Samples, step: Step = lambda _: None) -> CentringMeans:

@@ -72,14 +72,15 @@ def changed_files(card: ModelCard, repository: Path) -> list[str]:
 
 def compare(name: str, found: Array, wanted: Array, close: float = CLOSE) -> list[Row]:
     """The least cosine of rows (n, d), as they are, and for three or more also with the mean of `wanted` taken off."""
-    rows = [(name, float(_cosines(found, wanted).min()), close)]
+    rows = [(name, float(cosines(found, wanted).min()), close)]
     if len(wanted) >= 3:
         mean = wanted.mean(axis=0)
-        rows.append((f"{name}, mean off", float(_cosines(found - mean, wanted - mean).min()), CLOSE_WITHOUT_MEAN))
+        rows.append((f"{name}, mean off", float(cosines(found - mean, wanted - mean).min()), CLOSE_WITHOUT_MEAN))
     return [Row(label, value, bar, value >= bar) for label, value, bar in rows]
 
 
-def _cosines(one: Array, other: Array) -> Array:
+def cosines(one: Array, other: Array) -> Array:
+    """Of each row (d,) of one with the same row of the other, (n,)."""
     lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     return np.asarray((one * other).sum(axis=1) / np.maximum(lengths, 1e-12))
 
@@ -93,7 +94,7 @@ async def check_alone(encoder: Encoder, pixels: Array) -> list[Row]:
     for name, together, alone in samples:
         error = float(np.abs(np.linalg.norm(together, axis=1) - 1).max())
         rows.append(Row(f"{name}: length, off by", error, UNIT_ERROR, error <= UNIT_ERROR))
-        same = float(_cosines(together[:1], alone).min())
+        same = float(cosines(together[:1], alone).min())
         rows.append(Row(f"{name}: alone and in a batch, cosine", same, CLOSE, same >= CLOSE))
     return rows
 

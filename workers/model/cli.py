@@ -19,22 +19,28 @@ from rich.table import Table
 
 from workers.adapters.media_decode import decode, to_pixels
 from workers.adapters.security import trusting
-from workers.config import Settings, load_settings
+from workers.config import REPOSITORY, Settings, load_settings
 from workers.domain.media import InvalidMedia
-from workers.domain.model_card import ModelCard, ModelCardError, load_model_card, note_check
+from workers.domain.model_card import ModelCard, ModelCardError, check_state, load_model_card, note_check
 from workers.model import build as building
 from workers.model.check import Row, changed_files, check_against, check_alone
 from workers.model.checkpoint import BrokenCheckpoint
-from workers.model.source import ModelsExtraMissing, UnknownModel, fetch_weights, load_open_clip
+from workers.model.measuring import OpenVinoMissing
+from workers.model.source import ModelsExtraMissing, OpenClip, UnknownModel, fetch_weights, load_open_clip
 from workers.model.tokenizer import UnsupportedTokenizer
 
 _FAILED, _USAGE, _UNREACHABLE = 1, 2, 3
 _PICTURES = 512
+_MEASURED = 32
+_REFUSED = (ModelsExtraMissing, OpenVinoMissing, UnknownModel, UnsupportedTokenizer, BrokenCheckpoint)
 
 model_app = typer.Typer(no_args_is_help=True)
 
 Pretrained = Annotated[str | None, typer.Option(help="Weights by open_clip's tag.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="Weights from a file.")]
+Tokenizer = Annotated[
+    Path | None, typer.Option(help="The tokenizer.json of a model whose tokenizer lies on a hub (SigLIP).")
+]
 Images = Annotated[Path | None, typer.Option(help="A folder of pictures.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -50,27 +56,32 @@ def build_command(
     images: Images = None,
     captions: Annotated[Path | None, typer.Option(help="Captions, one a line, for the centring mean.")] = None,
     queries: Annotated[Path | None, typer.Option(help="Briefs, one a line, for the centring mean.")] = None,
-    target: Annotated[str, typer.Option(help="cpu (OpenVINO), or gpu (TensorRT in Triton's own container).")] = "cpu",
-    precision: Annotated[str, typer.Option(help="bf16 where the processor has it, or f32.")] = "bf16",
+    target: Annotated[str, typer.Option(help="cpu (OpenVINO), or gpu (float16 in Triton's own container).")] = "cpu",
+    engine: Annotated[str, typer.Option(help="On a gpu: tensorrt, or torch where that cannot do.")] = "tensorrt",
+    precision: Annotated[
+        str,
+        typer.Option(help="On a cpu: bf16 where the processor has it, f32, or auto: bf16 if it is measured to hold."),
+    ] = "auto",
     threads: Annotated[int, typer.Option(help="OpenVINO's threads for each model; 0 means all.")] = 0,
+    tokenizer: Tokenizer = None,
     json_: AsJson = False,
 ) -> None:
     """Turn an open_clip model and its weights into what Triton serves. Needs the [models] extra."""
     wanted = _one_name(name, model)
-    if precision not in {"bf16", "f32"}:
-        raise _stop(f"precision is bf16 or f32, not {precision!r}", _USAGE)
-    if target not in {"cpu", "gpu"}:
-        raise _stop(f"target is cpu or gpu, not {target!r}", _USAGE)
+    serving = _serving(target, engine, precision, threads)
     if pretrained and checkpoint:
         raise _stop("the weights come by tag (--pretrained) or from a file (--checkpoint), not both", _USAGE)
-    samples = building.Samples(_pictures(images, load_settings()), _lines(captions), _lines(queries))
-    serving = building.Serving("gpu" if target == "gpu" else "cpu", precision, threads)
+    settings = load_settings()
+    samples = building.Samples(_pictures(images, settings), _lines(captions), _lines(queries))
+    measured = (samples.images or _sample_artwork(settings))[:_MEASURED]
     try:
         if pretrained:
             fetch_weights(wanted, pretrained)
         with _progress() as step:
-            card = building.build(wanted, pretrained, checkpoint, out, samples, serving, licence, step)
-    except (ModelsExtraMissing, UnknownModel, UnsupportedTokenizer, BrokenCheckpoint) as error:
+            card = building.build(
+                wanted, pretrained, checkpoint, out, samples, serving, licence, step, tokenizer, measured
+            )
+    except _REFUSED as error:
         raise _stop(str(error), _USAGE) from error
     for kind, given in (("--images", images), ("--captions", captions), ("--queries", queries)):
         if given is None:
@@ -91,6 +102,7 @@ def check_command(
     model: Annotated[str, typer.Option(help="open_clip's name of the model to hold against.")] = "",
     pretrained: Pretrained = None,
     checkpoint: Checkpoint = None,
+    tokenizer: Tokenizer = None,
     json_: AsJson = False,
 ) -> None:
     """Hold the served model against its card and, with --pretrained or --checkpoint, against open_clip itself."""
@@ -101,9 +113,11 @@ def check_command(
     changed = changed_files(card, settings.model_repository)
     rows = [Row("files that differ from the card", float(len(changed)), 0.0, not changed)]
     pictures = _pictures(images, settings)
+    weights = (model or card.name, pretrained, checkpoint, tokenizer)
     try:
-        rows += asyncio.run(_served(settings, card, pictures, model, pretrained, checkpoint))
-    except (ModelsExtraMissing, UnknownModel, BrokenCheckpoint) as error:
+        source = load_open_clip(*weights) if pretrained or checkpoint else None
+        rows += asyncio.run(_served(settings, card, pictures, source))
+    except _REFUSED as error:
         raise _stop(str(error), _USAGE) from error
     except EncoderUnavailable as error:
         raise _stop(f"Triton cannot be reached: {error}", _UNREACHABLE) from error
@@ -112,31 +126,41 @@ def check_command(
     _print_rows(rows, changed, json_)
     failures = [f"{row.name}: {row.value:.5f} where {row.bar:g} is wanted" for row in rows if not row.holds]
     # Without open_clip to hold it against, a check can find faults but clear nothing.
-    if failures or pretrained or checkpoint:
-        note_check(settings.model_repository, card.model_version, failures)
+    if failures or source:
+        note_check(settings.model_repository, card.model_version, failures, f"open_clip {weights[0]}")
     if failures:
         typer.echo(f"{card.model_version} is not served at the next `streamscout up`", err=True)
         raise typer.Exit(_FAILED)
 
 
-async def _served(
-    settings: Settings,
-    card: ModelCard,
-    pictures: list[Image],
-    model: str,
-    pretrained: str | None,
-    checkpoint: Path | None,
-) -> list[Row]:
+async def _served(settings: Settings, card: ModelCard, pictures: list[Image], source: OpenClip | None) -> list[Row]:
     from workers.adapters.triton import EncoderUnavailable, TritonEncoder
 
     if not settings.triton_url:
         raise EncoderUnavailable("no address is set; start one with `streamscout up`")
     size = card.image.size
     pixels = np.stack([to_pixels(p, card) for p in pictures]) if pictures else np.empty((0, size, size, 3), np.uint8)
-    source = load_open_clip(model or card.name, pretrained, checkpoint) if pretrained or checkpoint else None
     async with TritonEncoder(settings.triton_url, card, tls=trusting(settings, "triton_ca_file")) as encoder:
         rows = await check_alone(encoder, pixels)
         return rows + (await check_against(encoder, source, pictures, pixels) if source else [])
+
+
+def _serving(target: str, engine: str, precision: str, threads: int) -> building.Serving:
+    """What was asked for, each by a name that there is."""
+    for option, value, known in (
+        ("target", target, ("cpu", "gpu")),
+        ("engine", engine, ("tensorrt", "torch")),
+        ("precision", precision, ("auto", "bf16", "f32")),
+    ):
+        if value not in known:
+            raise _stop(f"{option} is {' or '.join(known)}, not {value!r}", _USAGE)
+    return building.Serving(target, precision, threads, engine)  # type: ignore[arg-type]
+
+
+def _sample_artwork(settings: Settings) -> list[Image]:
+    """The pictures of the demo, to measure with where none are given; none where they are not installed."""
+    folder = REPOSITORY / "triton_models" / "sample_artwork"
+    return [decode(file.read_bytes(), settings) for file in sorted(folder.glob("*.png"))[::6]]
 
 
 def _one_name(name: str | None, model: str | None) -> str:
@@ -197,6 +221,13 @@ def _stop(message: str, code: int) -> typer.Exit:
     return typer.Exit(code)
 
 
+def _check_of(card: ModelCard, where: Path) -> str:
+    try:
+        return check_state(where, card.model_version)
+    except ModelCardError as error:
+        return str(error)
+
+
 def _print_card(card: ModelCard, where: Path, as_json: bool) -> None:
     shown: dict[str, Any] = {
         "name": card.name,
@@ -207,6 +238,12 @@ def _print_card(card: ModelCard, where: Path, as_json: bool) -> None:
         "resize": f"{card.image.resize_mode}, {card.image.crop} crop",
         "context_length": card.text.context_length,
         "tokenizer": card.text.tokenizer,
+        "tokenizer_kind": f"{card.text.kind}, cleaned: {card.text.cleaning}",
+        "target": how.target if (how := card.served_as) else "not stated",
+        "engine": how.engine if how else "not stated",
+        "precision": f"{how.precision} (weights: {how.weights})" if how else "not stated",
+        "precision_because": how.reason if how else "not stated",
+        "check": _check_of(card, where),
         "logit_scale": card.logit_scale,
         "centred": [kind for kind, mean in card.centring_means if any(mean)],
         "licence": card.licence,

@@ -19,10 +19,7 @@ name: "{name}"
 max_batch_size: {max_batch}
 input [ {{ name: "{input}", data_type: {type}, dims: [ {dims} ] }} ]
 version_policy {{ specific {{ versions: [ 1 ] }} }}
-parameters {{ key: "model_version", value: {{ string_value: "{version}" }} }}
-parameters {{ key: "context_length", value: {{ string_value: "{context}" }} }}
-parameters {{ key: "precision", value: {{ string_value: "fp16" }} }}
-"""
+{parameters}"""
 _QUEUES = """\
 dynamic_batching {{
   preferred_batch_size: [ {best}, {max_batch} ]
@@ -56,7 +53,6 @@ _TOKENIZER = """\
 backend: "python"
 output [ {{ name: "tokens", data_type: TYPE_INT64, dims: [ {context} ] }} ]
 instance_group [ {{ count: 2, kind: KIND_CPU }} ]
-parameters {{ key: "engine", value: {{ string_value: "tokens" }} }}
 """
 _ENSEMBLE = """\
 platform: "ensemble"
@@ -80,9 +76,12 @@ ensemble_scheduling {{
 
 
 def configurations(
-    version: str, dimensions: int, image: ImageInput, context_length: int, queues: str
+    version: str, dimensions: int, image: ImageInput, context_length: int, queues: str, parameters: str
 ) -> dict[str, str]:
-    """config.pbtxt of each model; ``queues`` are the lines of priorities and limits of a dynamic batcher."""
+    """config.pbtxt of each model.
+
+    ``queues`` are the lines of priorities and limits of a dynamic batcher, ``parameters`` those that every model has.
+    """
     inputs = {
         IMAGE: ("pixels", "TYPE_UINT8", (image.size, image.size, 3), _TOWER),
         TEXT: ("text", "TYPE_STRING", (1,), _ENSEMBLE),
@@ -96,6 +95,7 @@ def configurations(
             "input": input_name, "type": data_type, "dims": ", ".join(map(str, shape)),
             "shape": "x".join(map(str, shape)), "count": INSTANCES.get(name, 1), "workspace": WORKSPACE_BYTES,
             "best": BEST_BATCH, "max_batch": MAX_BATCH, "queues": queues, "tokens": TOKENS, "tower": TOWER,
+            "parameters": parameters,
         }  # fmt: skip
         parts = [_HEAD, body, *([] if name == TEXT else [_QUEUES])]
         text = "".join(part.format(**said) for part in parts)

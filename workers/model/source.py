@@ -14,6 +14,7 @@ from PIL.Image import Image
 from workers.domain.model_card import ImageInput
 from workers.domain.vectors import Array
 from workers.model.checkpoint import BrokenCheckpoint, examine
+from workers.model.tokenizer import UnsupportedTokenizer, hub_tokenizer
 from workers.model.towers import Head, posterior_head
 
 BATCH = 32
@@ -64,6 +65,14 @@ class OpenClip:
                 parts.append((self.head(found) if self.head else found).numpy())
         return np.concatenate(parts)
 
+    def pixels(self, images: Sequence[Image]) -> Array:
+        """As open_clip's own transform prepares them, uint8 (n, s, s, 3)."""
+        mean, std = (
+            np.array(numbers, dtype=np.float32).reshape(3, 1, 1) for numbers in (self.image.mean, self.image.std)
+        )
+        prepared = np.stack([self.transform(image).numpy() * std + mean for image in images])
+        return np.asarray(np.rint(prepared.transpose(0, 2, 3, 1) * 255.0).clip(0, 255).astype(np.uint8))
+
     def tokens(self, texts: Sequence[str]) -> Array:
         """Token ids int64 (n, context)."""
         return np.asarray(self.tokenizer(list(texts), context_length=self.context_length).numpy())
@@ -83,11 +92,14 @@ class OpenClip:
         return np.concatenate(parts)
 
 
-def load_open_clip(name: str, pretrained: str | None, checkpoint: Path | None) -> OpenClip:
+def load_open_clip(
+    name: str, pretrained: str | None, checkpoint: Path | None, tokenizer: Path | None = None
+) -> OpenClip:
     """A model that open_clip knows by `name`, with weights by tag (`pretrained`) or from a file (`checkpoint`).
 
-    A checkpoint that carries its own configuration (ours does) needs no name that open_clip knows. Raises
-    ModelsExtraMissing, UnknownModel and BrokenCheckpoint.
+    A checkpoint that carries its own configuration (ours does) needs no name that open_clip knows. `tokenizer` is the
+    `tokenizer.json` of a model whose own lies on a hub. Raises ModelsExtraMissing, UnknownModel, BrokenCheckpoint and
+    UnsupportedTokenizer.
     """
     try:
         import open_clip
@@ -100,16 +112,41 @@ def load_open_clip(name: str, pretrained: str | None, checkpoint: Path | None) -
         except (RuntimeError, KeyError, TypeError, AttributeError) as error:
             raise UnknownModel(f"{checkpoint} does not hold the model that it describes: {brief(error)}") from error
     weights = str(checkpoint) if checkpoint is not None else pretrained
+    codes = _given_tokenizer(name, tokenizer) if tokenizer is not None else None
     if not weights and ":" not in name:
         raise UnknownModel(f"{name}: give the weights, by tag (--pretrained) or by file (--checkpoint)")
     try:
         model, _, transform = open_clip.create_model_and_transforms(name, pretrained=weights, device="cpu")
-        tokenizer = open_clip.get_tokenizer(name)
     except (RuntimeError, ValueError, OSError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise UnknownModel(f"open_clip cannot load {name} with {weights}: {brief(error)}") from error
+    codes = codes or _usual_tokenizer(name)
     settings = dict(open_clip.get_model_preprocess_cfg(model))
-    context = int(getattr(model, "context_length", 0) or tokenizer.context_length)
-    return OpenClip(model.eval(), transform, tokenizer, image_input(settings), context, _dimensions(model, context))
+    context = int(getattr(model, "context_length", 0) or codes.context_length)
+    return OpenClip(model.eval(), transform, codes, image_input(settings), context, _dimensions(model, context))
+
+
+def _given_tokenizer(name: str, file: Path) -> Any:
+    """open_clip's HFTokenizer of this file, with the settings that the model of this name has."""
+    import open_clip
+
+    said = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
+    if "hf_tokenizer_name" not in said:
+        raise UnsupportedTokenizer(f"{name} has open_clip's own tokenizer: --tokenizer is for models of a hub's")
+    context = int(said.get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH))
+    mode = {"tokenizer_mode": said["tokenizer_mode"]} if said.get("tokenizer_mode") else {}
+    return hub_tokenizer(file, context, {**mode, **said.get("tokenizer_kwargs", {})})
+
+
+def _usual_tokenizer(name: str) -> Any:
+    """As open_clip gets it, which may be from a hub."""
+    import open_clip
+
+    try:
+        return open_clip.get_tokenizer(name)
+    except Exception as error:  # the hub's client has errors of its own, of many kinds
+        raise UnsupportedTokenizer(
+            f"the tokenizer of {name} cannot be had from its hub, give its file by --tokenizer: {brief(error)}"
+        ) from error
 
 
 def fetch_weights(name: str, pretrained: str) -> None:

@@ -64,9 +64,11 @@ def posterior_head(anchors: Array, sharpness: float) -> Head:
     return head
 
 
-def export_onnx(tower: Any, example: Any, input_name: str, path: Path) -> None:
-    """Writes `tower` with a free batch size; its larger weights are stored as float16 and computed as float32."""
-    import onnx
+def export_onnx(tower: Any, example: Any, input_name: str, path: Path, whole: Path | None = None) -> None:
+    """Writes `tower` with a free batch size; its larger weights are stored as float16 and computed as float32.
+
+    To `whole` it is written with all weights in float32, where that is asked for.
+    """
     import torch
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,11 +80,53 @@ def export_onnx(tower: Any, example: Any, input_name: str, path: Path) -> None:
             opset_version=OPSET,
             input_names=[input_name],
             output_names=["embedding"],
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
+            dynamic_shapes=({0: _batch()},),
             verbose=False,
         )
     model = program.model_proto
+    if whole:
+        forget_source(model)
+        _save(model, whole)
     halve_weights(model)
+    forget_source(model)
+    _save(model, path)
+
+
+def export_torch(tower: Any, example: Any, path: Path) -> None:
+    """Writes `tower` with a free batch size as a program of torch.export: the torch fallback's `model.pt2`."""
+    import torch
+
+    with torch.no_grad():
+        program = torch.export.export(tower, (example,), dynamic_shapes=({0: _batch()},))
+    torch.export.save(program, path)
+
+
+def keep_one(half: Path, whole: Path, weights: str) -> None:
+    """Of a tower with float16 weights and the same with whole ones, the one that is wanted, in the place of `half`."""
+    import onnx
+
+    if weights == "whole":
+        model = onnx.load(whole)  # with what lies beside it, which is named for it
+        _remove(half)
+        _save(model, half)
+    _remove(whole)
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+    path.with_name(f"{path.name}.data").unlink(missing_ok=True)
+
+
+def _batch() -> Any:
+    import torch
+
+    return torch.export.Dim("batch", min=1, max=4096)
+
+
+def _save(model: Any, path: Path) -> None:
+    """In one file, or with the weights in another beside it where protobuf's limit is near."""
+    import onnx
+
     if model.ByteSize() > ONE_FILE_BYTES:
         onnx.save(model, path, save_as_external_data=True, location=f"{path.name}.data")
     else:
@@ -108,7 +152,11 @@ def halve_weights(model: Any) -> None:
     kept = [info for info in graph.value_info if info.name not in {cast.output[0] for cast in casts}]
     del graph.value_info[:]
     graph.value_info.extend(kept)
-    del graph.metadata_props[:]
-    for node in graph.node:  # the exporter writes its own source lines and folders there
+
+
+def forget_source(model: Any) -> None:
+    """Takes out what the exporter writes of its own source lines and folders: the same model gives the same bytes."""
+    del model.graph.metadata_props[:]
+    for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""

@@ -58,18 +58,25 @@ def _install_packages(home: Path, log: Path) -> None:
     run_logged([*pip, "-r", str(REQUIREMENTS)], cwd=home, log=log)
 
 
-def refuse_failed(repository: Path) -> None:
-    """A model that `streamscout model check` found wanting is not served: what it stores would be wrong for good.
+def refuse_what_cannot_be_served(repository: Path) -> None:
+    """A model for a GPU cannot be served by this Triton, which has no TensorRT and no torch.
+
+    One that `streamscout model check` found wanting is not to be: what it stores would be wrong for good.
 
     Raises ServerUnavailableError.
     """
     if not (repository / CARD_FILE).is_file():
         return
     try:
-        version = load_model_card(repository).model_version
+        card = load_model_card(repository)
+        version, how = card.model_version, card.served_as
         failures = failed_check(repository, version)
     except ModelCardError as error:
         raise ServerUnavailableError(str(error)) from error
+    if how and how.target == "gpu":
+        raise ServerUnavailableError(
+            f"{repository} was built for a GPU: serve it in Triton's own container, and set STREAMSCOUT_TRITON_URL"
+        )
     if failures:
         raise ServerUnavailableError(
             f"{version} failed `streamscout model check` ({'; '.join(failures)}): it is not served. "
@@ -123,11 +130,7 @@ class Triton:
         missing = [model for model in MODELS if not (repository / model / "config.pbtxt").is_file()]
         if missing:
             raise ServerUnavailableError(f"the model repository {repository} lacks {' and '.join(missing)}")
-        if (repository / "clip_text_tower").is_dir():
-            raise ServerUnavailableError(
-                f"{repository} was built for a GPU: serve it in Triton's own container, and set STREAMSCOUT_TRITON_URL"
-            )
-        refuse_failed(repository)
+        refuse_what_cannot_be_served(repository)
         prefix = shared_memory_prefix(place.data)
         for left in _SHARED_MEMORY.glob(f"{prefix}*"):
             left.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from workers.config import REPOSITORY
 from workers.domain.model_card import (
     FAILED_FILE,
     ModelCardError,
+    check_state,
     failed_check,
     load_model_card,
     note_check,
@@ -64,6 +65,16 @@ def test_a_failed_check_is_remembered_of_its_version_until_one_holds(tmp_path: P
     assert failed_check(tmp_path, "m_2") == []
     note_check(tmp_path, "m_1", [])
     assert failed_check(tmp_path, "m_1") == []
+
+
+def test_what_the_last_check_found_is_said_of_its_version(tmp_path: Path) -> None:
+    """Failed, held, or nothing known: one replaces the other."""
+    assert check_state(tmp_path, "m_1") == "not checked"
+    note_check(tmp_path, "m_1", [], "open_clip RN50")
+    assert check_state(tmp_path, "m_1") == "held against open_clip RN50"
+    assert check_state(tmp_path, "m_2") == "not checked"
+    note_check(tmp_path, "m_1", ["texts: 0.9"])
+    assert check_state(tmp_path, "m_1") == "failed: texts: 0.9"
 
 
 def test_a_note_that_cannot_be_read_is_no_leave_to_serve(tmp_path: Path) -> None:

@@ -36,9 +36,10 @@ def test_the_served_backend_is_the_one_in_the_model_room() -> None:
 def test_the_configurations_are_what_the_generator_writes() -> None:
     """In float32 (see the card); else a rebuilt model would be served otherwise than the bundled one."""
     card = load_model_card(ROOT)
-    written = layout.configurations(
-        card.model_version, card.dimensions, card.image, card.text.context_length, precision="f32"
-    )
+    assert card.served_as is not None
+    how = layout.How(precision="f32", reason=card.served_as.reason)
+    assert card.served_as.precision == how.precision
+    written = layout.configurations(card.model_version, card.dimensions, card.image, card.text, how)
     assert {model: (ROOT / model / "config.pbtxt").read_text() for model in written} == written
 
 

@@ -20,7 +20,8 @@ RUN = CliRunner()
         ([], "give --model NAME"),
         (["ViT-B-32", "--model", "RN50"], "two models are named, ViT-B-32 and RN50"),
         (["--model", "RN50", "--target", "tpu"], "target is cpu or gpu"),
-        (["--model", "RN50", "--precision", "int8"], "precision is bf16 or f32"),
+        (["--model", "RN50", "--precision", "int8"], "precision is auto or bf16 or f32"),
+        (["--model", "RN50", "--target", "gpu", "--engine", "cuda"], "engine is tensorrt or torch"),
         (["--model", "RN50", "--pretrained", "openai", "--checkpoint", "w.pt"], "not both"),
     ],
 )
@@ -42,5 +43,10 @@ def test_the_card_that_is_shown_names_every_constant_of_the_model(monkeypatch: p
     assert shown["resize"] == "shortest, center crop"
     assert shown["centred"] == ["visual", "caption", "query"]
     assert shown["tokenizer"] == "clip_text/1/tokenizer.json"
+    assert shown["tokenizer_kind"] == "clip, cleaned: lower"
+    assert (shown["target"], shown["engine"]) == ("cpu", "openvino")
+    assert shown["precision"] == "f32 (weights: half)"
+    assert shown["precision_because"] == "as asked for"
+    assert shown["check"]
     assert shown["licence"]
     assert shown["sources"]

@@ -17,10 +17,14 @@ from workers.domain.priority import Priority
 from workers.model import gpu_layout, layout
 from workers.model.check import changed_files
 
+CPU, TENSORRT, TORCH = layout.How(), layout.How("gpu", "tensorrt", "fp16"), layout.How("gpu", "torch", "fp16")
+PROGRAMS = [str(Path(file).with_name("model.pt2")) for file in (layout.IMAGE_FILE, layout.TEXT_FILE)]
 
-def make(root: Path, target: layout.Target = "gpu") -> ModelCard:
+
+def make(root: Path, how: layout.How = TENSORRT) -> ModelCard:
     """A repository whose towers are a few bytes."""
-    for file in (layout.IMAGE_FILE, layout.TEXT_FILE, layout.TOKENIZER_FILE, f"{layout.TEXT_FILE}.data"):
+    files = [layout.IMAGE_FILE, layout.TEXT_FILE, layout.TOKENIZER_FILE, f"{layout.TEXT_FILE}.data"]
+    for file in files + (PROGRAMS if how.engine == "torch" else []):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_bytes(file.encode())
     return layout.finish_layout(
@@ -34,7 +38,7 @@ def make(root: Path, target: layout.Target = "gpu") -> ModelCard:
         licence="MIT",
         sources=("a test",),
         built_by="a test",
-        target=target,
+        how=how,
     )
 
 
@@ -60,15 +64,16 @@ def read(schema: Any, root: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("target", ["cpu", "gpu"])
-def test_every_configuration_is_of_tritons_form(schema: Any, tmp_path: Path, target: layout.Target) -> None:
+@pytest.mark.parametrize("how", [CPU, TENSORRT, TORCH], ids=lambda how: how.engine)
+def test_every_configuration_is_of_tritons_form(schema: Any, tmp_path: Path, how: layout.How) -> None:
     """Of both targets: name, one version, the card's version for the workers to compare."""
-    card = make(tmp_path, target)
+    card = make(tmp_path, how)
     configs = read(schema, tmp_path)
     assert {layout.IMAGE, layout.TEXT} <= configs.keys()
     for config in configs.values():
         assert list(config.version_policy.specific.versions) == [1]
         assert config.parameters["model_version"].string_value == card.model_version
+        assert (tmp_path / config.name / "1").is_dir()
         if not config.HasField("ensemble_scheduling"):
             policies = config.dynamic_batching.priority_queue_policy
             assert {p: policies[p].max_queue_size for p in Priority} == layout.WAITING
@@ -77,9 +82,36 @@ def test_every_configuration_is_of_tritons_form(schema: Any, tmp_path: Path, tar
     assert (tmp_path / card.text.tokenizer).is_file()
 
 
-def test_both_targets_are_the_same_model(tmp_path: Path) -> None:
+def test_every_target_is_the_same_model(tmp_path: Path) -> None:
     """Its vectors go to the same collections."""
-    assert make(tmp_path / "a", "cpu").model_version == make(tmp_path / "b", "gpu").model_version
+    assert len({make(tmp_path / how.engine, how).model_version for how in (CPU, TENSORRT, TORCH)}) == 1
+
+
+def test_no_folder_of_a_repository_is_empty(tmp_path: Path) -> None:
+    """Git and object stores keep no empty one, and Triton refuses an ensemble without its version."""
+    make(tmp_path)
+    assert [path.name for path in (tmp_path / gpu_layout.TEXT / "1").iterdir()] == [layout.KEEP]
+    assert all(any(path.iterdir()) for path in tmp_path.rglob("*") if path.is_dir())
+
+
+def test_the_torch_fallback_is_both_towers_in_python_on_a_gpu_where_there_is_one(schema: Any, tmp_path: Path) -> None:
+    """Texts are tokenised where they are embedded; the ONNX pair, which gave the version, is gone."""
+    card = make(tmp_path, TORCH)
+    configs = read(schema, tmp_path)
+    assert configs.keys() == {layout.IMAGE, layout.TEXT}
+    for config in configs.values():
+        assert (config.backend, config.parameters["engine"].string_value) == ("python", "torch")
+        assert config.parameters["precision"].string_value == "fp16"
+        assert [group.kind for group in config.instance_group] == [schema.ModelInstanceGroup.KIND_AUTO]
+        assert config.max_batch_size == gpu_layout.MAX_BATCH
+    assert {path.name for path in (tmp_path / layout.TEXT / "1").iterdir()} == {
+        "model.py",
+        "model.pt2",
+        "tokenizer.json",
+    }
+    assert {path.name for path in (tmp_path / layout.IMAGE / "1").iterdir()} == {"model.py", "model.pt2"}
+    assert card.served_as is not None
+    assert (card.served_as.target, card.served_as.engine) == ("gpu", "torch")
 
 
 def test_texts_are_tokenised_inside_clip_text(schema: Any, tmp_path: Path) -> None:
@@ -93,7 +125,6 @@ def test_texts_are_tokenised_inside_clip_text(schema: Any, tmp_path: Path) -> No
     assert list(second.input[0].dims) == [77]
     assert [(one.name, list(one.dims)) for one in whole.output] == [("embedding", [512]), ("tokens", [77])]
     assert {config.max_batch_size for config in (whole, first, second)} == {gpu_layout.MAX_BATCH}
-    assert (tmp_path / gpu_layout.TEXT / "1").is_dir()
     assert {path.name for path in (tmp_path / gpu_layout.TOWER / "1").iterdir()} == {"model.onnx", "model.onnx.data"}
     assert {path.name for path in (tmp_path / gpu_layout.TOKENS / "1").iterdir()} == {"model.py", "tokenizer.json"}
 

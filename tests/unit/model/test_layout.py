@@ -9,17 +9,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workers.domain.model_card import CentringMeans, ImageInput, ModelCard, load_model_card
+from workers.domain.model_card import CARD_FILE, FAILED_FILE, CentringMeans, ImageInput, ModelCard, load_model_card
 from workers.domain.priority import Priority
 from workers.domain.vectors import Array
 from workers.model import layout
 from workers.model.check import TEXTS, changed_files, check_against, check_alone, compare
 from workers.model.source import UnknownModel, image_input
+from workers.model.tokenizer import Codes
 
+CLIP = Codes()
 MEANS = CentringMeans(visual=(0.0, 0.1), caption=(0.0, 0.2), query=(0.0, 0.3))
 
 
-def make(root: Path, weights: bytes = b"weights", means: CentringMeans = MEANS, name: str = "ViT-B/32") -> ModelCard:
+def make(
+    root: Path, weights: bytes = b"weights", means: CentringMeans = MEANS, name: str = "ViT-B/32", codes: Codes = CLIP
+) -> ModelCard:
     """A repository whose towers are a few bytes."""
     for file in (layout.IMAGE_FILE, layout.TEXT_FILE, layout.TOKENIZER_FILE):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +39,8 @@ def make(root: Path, weights: bytes = b"weights", means: CentringMeans = MEANS, 
         licence="MIT",
         sources=("a test",),
         built_by="a test",
-        threads=3,
+        codes=codes,
+        how=layout.How(precision="f32", threads=3, reason="a test"),
     )
 
 
@@ -73,8 +78,51 @@ def test_the_configuration_carries_what_the_backend_needs(tmp_path: Path) -> Non
     text = (tmp_path / layout.TEXT / "config.pbtxt").read_text()
     assert "dims: [ 32, 32, 3 ]" in image
     assert "TYPE_STRING" in text
-    for key, value in (("model_version", card.model_version), ("context_length", "7"), ("threads", "3")):
+    for key, value in (
+        ("model_version", card.model_version),
+        ("context_length", "7"),
+        ("threads", "3"),
+        ("engine", "openvino"),
+    ):
         assert f'key: "{key}", value: {{ string_value: "{value}" }}' in text
+
+
+def test_how_texts_become_tokens_stands_in_the_configuration_and_in_the_card(tmp_path: Path) -> None:
+    """The backend tokenises as open_clip does for this model; `model list` says how."""
+    card = make(tmp_path, codes=Codes("hub", "canonicalize", 102))
+    text = (tmp_path / layout.TEXT / "config.pbtxt").read_text()
+    for key, value in (("tokenizer", "hub"), ("cleaning", "canonicalize"), ("cleared", "102")):
+        assert f'key: "{key}", value: {{ string_value: "{value}" }}' in text
+    assert (card.text.kind, card.text.cleaning, card.text.cleared) == ("hub", "canonicalize", 102)
+
+
+def test_a_build_takes_the_place_of_the_one_before_whatever_it_was_for(tmp_path: Path) -> None:
+    """Nothing of it is left: no other target's models, no note of a check. What is no model stays."""
+    for file in ("clip_text_tower/1/model.onnx", "clip_text/1/model.pt2", CARD_FILE, FAILED_FILE, "notes/mine.txt"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("of before")
+    with layout.in_place_of(tmp_path) as root:
+        card = make(root)
+    assert changed_files(card, tmp_path) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip_image", "clip_text", CARD_FILE, "notes"]
+    assert sorted(card.checksums) == layout.served_files(tmp_path)
+
+
+def test_a_build_that_fails_leaves_the_one_before(tmp_path: Path) -> None:
+    """Also where there was none: no folder then."""
+
+    def fail(out: Path) -> None:
+        with layout.in_place_of(out) as root:
+            make(root, weights=b"half")
+            raise RuntimeError("no memory")
+
+    before = make(tmp_path / "a")
+    for out in (tmp_path / "a", tmp_path / "b"):
+        with pytest.raises(RuntimeError, match="no memory"):
+            fail(out)
+    assert load_model_card(tmp_path / "a") == before
+    assert changed_files(before, tmp_path / "a") == []
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_search_goes_before_live_posts_before_backfill_and_each_queue_has_a_limit(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from workers.stack import versions
 from workers.stack.errors import ServerUnavailableError
 from workers.stack.kafka import Kafka, pom, properties
 from workers.stack.launcher import RECIPES
-from workers.stack.triton import REQUIREMENTS, Triton, folder, refuse_failed, shared_memory_prefix
+from workers.stack.triton import REQUIREMENTS, Triton, folder, refuse_what_cannot_be_served, shared_memory_prefix
 from workers.stack.weaviate import Weaviate, bound_to_loopback, environment
 
 GIVEN = Settings(
@@ -121,13 +121,23 @@ def test_the_local_kafka_is_not_started_for_settings_of_another() -> None:
 
 def test_a_model_that_failed_its_check_is_not_started(tmp_path: Path) -> None:
     """What it stores would be wrong for good; a repository without a card is the workers' to refuse."""
-    refuse_failed(tmp_path)
+    refuse_what_cannot_be_served(tmp_path)
     bundled = REPOSITORY / "triton_models" / CARD_FILE
     (tmp_path / CARD_FILE).write_bytes(bundled.read_bytes())
-    refuse_failed(tmp_path)
+    refuse_what_cannot_be_served(tmp_path)
     note_check(tmp_path, load_model_card(tmp_path).model_version, ["texts: at the model: 0.9 where 0.9999 is wanted"])
     with pytest.raises(ServerUnavailableError, match=r"failed `streamscout model check` \(texts: at the model: 0\.9"):
-        refuse_failed(tmp_path)
+        refuse_what_cannot_be_served(tmp_path)
+
+
+def test_a_model_built_for_a_gpu_is_not_started_here(tmp_path: Path) -> None:
+    """The Triton of `up` has no TensorRT and no torch."""
+    card = load_model_card(REPOSITORY / "triton_models")
+    assert card.served_as is not None
+    for_a_gpu = card.model_copy(update={"served_as": card.served_as.model_copy(update={"target": "gpu"})})
+    (tmp_path / CARD_FILE).write_text(for_a_gpu.model_dump_json())
+    with pytest.raises(ServerUnavailableError, match="built for a GPU: serve it in Triton's own container"):
+        refuse_what_cannot_be_served(tmp_path)
 
 
 def test_a_server_that_runs_on_a_model_which_failed_since_is_not_kept(tmp_path: Path) -> None:
