@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tritonclient import http as triton
 
-from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.media_decode import Decoder
 from workers.config import Settings
 from workers.domain.model_card import ModelCard, load_model_card
 
@@ -69,7 +69,7 @@ def test_served_photographs_are_as_open_clip_embeds_them(stack: Settings, card: 
         assert package is not None
         data = (Path(str(package.origin)).parent / entry["file"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == entry["sha256"], f"{entry['file']} is another photograph"
-        pixels.append(to_pixels(decode(data, stack), card))
+        pixels.append(Decoder(stack, card, stack.media_pixels_at_once)(data))
     found = served(stack, "clip_image", "pixels", "UINT8", np.stack(pixels))
     assert_close(found, golden_vectors("photographs"), [entry["file"] for entry in GOLDEN["photographs"]])
 

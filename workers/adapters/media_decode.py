@@ -27,7 +27,7 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
 """What is read, and by which of Pillow's readers: told by content, never by a name or a header (decision 0006)."""
 
 TOO_MANY: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-_LONGEST_STRIP: Final = 8  # sides longer than so many short ones are cropped before they are enlarged
+_AVERAGED: Final = 0.6  # of the card's oversampling
 _SCAN: Final = b"\xff\xda"
 _MOST_SCANS: Final = 100
 _SCANNED_AT_MOST: Final = 20  # times the pixels allowed: a scan of a few bytes costs as much time as a whole one
@@ -41,8 +41,14 @@ UNREADABLE: Final = (
     OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError,
     AssertionError, struct.error, zlib.error,
 )  # fmt: skip
+_SIDEWAYS: Final = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
+_FROM_RIGHT: Final = (Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.ROTATE_270, Transpose.TRANSVERSE)
+_FROM_BELOW: Final = (Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSVERSE, Transpose.ROTATE_90)
 _BAND: Final = 4_000_000  # pixels laid on white at a time
 _WHITE: Final = (255, 255, 255)
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, in pixels and their fractions."""
 
 
 class DecodeLimits(Protocol):
@@ -70,7 +76,8 @@ class Decoder:
         """uint8 (size, size, 3). Raises InvalidMedia. Blocks."""
         image = opened(data, self._limits)
         with self.room(image.width * image.height):
-            return to_pixels(loaded(image), self._card)
+            part = scaled_down(image, self._card)
+            return to_pixels(loaded(image), self._card, part)
 
     @contextmanager
     def room(self, pixels: int) -> Iterator[None]:
@@ -127,6 +134,25 @@ def _whole_png(data: bytes) -> bool:
         raise InvalidMedia(Reason.MEDIA_CORRUPT, f"PNG cannot be decoded: {_said(error)}") from error
 
 
+def scaled_down(image: Image.Image, card: ModelCard) -> Box | None:
+    """Have a JPEG decoded at a half, a quarter or an eighth, where that leaves the vector what it is.
+
+    Where the picture lies in what will be decoded, once that is upright: its last column and row may be less than a
+    pixel wide. None where all is decoded.
+    """
+    side = max(image.size) if card.image.resize_mode == "longest" else min(image.size)
+    scale = next((scale for scale in (8, 4, 2) if side >= card.image.oversampling * scale * card.image.size), 1)
+    width, height = image.width / scale, image.height / scale
+    if scale == 1 or image.format != "JPEG" or image.draft(None, (int(width), int(height))) is None:
+        return None
+    across, down = image.width - width, image.height - height
+    turn = _UPRIGHT.get(_orientation(image))
+    if turn in _SIDEWAYS:
+        width, height, across, down = height, width, down, across
+    left, top = across * (turn in _FROM_RIGHT), down * (turn in _FROM_BELOW)
+    return left, top, left + width, top + height
+
+
 def loaded(image: Image.Image) -> Image.Image:
     """Upright, RGB, alpha laid on white, of what ``opened`` gave, at the frame it stands at. Raises InvalidMedia."""
     try:
@@ -155,45 +181,42 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def to_pixels(image: Image.Image, card: ModelCard) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """uint8 (size, size, 3): resized and cropped as open_clip's evaluation transform does, not yet normalised."""
-    size = card.image.size
+def to_pixels(image: Image.Image, card: ModelCard, box: Box | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """uint8 (size, size, 3): resized and cropped as open_clip's evaluation transform does, not yet normalised.
+
+    ``box`` (left, top, right, bottom): the picture's part of ``image``, in fractions of pixels; all of it otherwise.
+    """
+    size, gap = card.image.size, card.image.oversampling * _AVERAGED
     method = Resampling.BILINEAR if card.image.interpolation == "bilinear" else Resampling.BICUBIC
     rgb = image if image.mode == "RGB" else _to_rgb(image)
+    whole = box or (0.0, 0.0, float(image.width), float(image.height))
     if card.image.resize_mode == "squash":
-        square = rgb.resize((size, size), method)
+        square = rgb.resize((size, size), method, whole, gap)
     elif card.image.resize_mode == "longest":
-        square = _fit_longest(rgb, size, method, card.image.fill)
+        square = _fit_longest(rgb, size, method, whole, gap, card.image.fill)
     else:
-        square = _fit_shortest(rgb, size, method)
+        square = rgb.resize((size, size), method, _middle(whole, size), gap)
     return np.asarray(square, dtype=np.uint8)
 
 
-def _fit_shortest(image: Image.Image, size: int, method: Resampling) -> Image.Image:
-    """torchvision's Resize(size) and CenterCrop(size), to the rounding of each."""
-    short, long = sorted(image.size)
-    if long > _LONGEST_STRIP * short:
-        return _crop_first(image, size, method)
+def _middle(whole: Box, size: int) -> Box:
+    """What torchvision's Resize(size) and CenterCrop(size) keep, to the rounding of each; nothing else is resized."""
+    left, top, right, bottom = whole
+    short, long = sorted((right - left, bottom - top))
     other = int(size * long / short)
-    width, height = (size, other) if image.width <= image.height else (other, size)
-    resized = image if (width, height) == image.size else image.resize((width, height), method)
-    left, top = round((width - size) / 2), round((height - size) / 2)
-    return resized.crop((left, top, left + size, top + size))
+    width, height = (size, other) if right - left <= bottom - top else (other, size)
+    across, down = (right - left) / width, (bottom - top) / height
+    left, top = left + round((width - size) / 2) * across, top + round((height - size) / 2) * down
+    return left, top, left + size * across, top + size * down
 
 
-def _crop_first(image: Image.Image, size: int, method: Resampling) -> Image.Image:
-    # A strip of 1 x 50,000 pixels would otherwise be enlarged to 200 million before all but its middle is dropped.
-    short = min(image.size)
-    left, top = (image.width - short) / 2, (image.height - short) / 2
-    return image.resize((size, size), method, box=(left, top, left + short, top + short))
-
-
-def _fit_longest(image: Image.Image, size: int, method: Resampling, fill: int) -> Image.Image:
+def _fit_longest(image: Image.Image, size: int, method: Resampling, whole: Box, gap: float, fill: int) -> Image.Image:
     """open_clip's ResizeKeepRatio(longest=1) and CenterCropOrPad."""
-    ratio = max(image.width / size, image.height / size)
-    width, height = max(1, round(image.width / ratio)), max(1, round(image.height / ratio))
+    across, down = whole[2] - whole[0], whole[3] - whole[1]
+    ratio = max(across / size, down / size)
+    width, height = max(1, round(across / ratio)), max(1, round(down / ratio))
     canvas = Image.new("RGB", (size, size), (fill, fill, fill))
-    canvas.paste(image.resize((width, height), method), ((size - width) // 2, (size - height) // 2))
+    canvas.paste(image.resize((width, height), method, whole, gap), ((size - width) // 2, (size - height) // 2))
     return canvas
 
 

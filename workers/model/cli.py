@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.media_decode import Decoder, decode
 from workers.adapters.security import trusting
 from workers.config import REPOSITORY, Settings, load_settings
 from workers.domain.media import InvalidMedia
@@ -72,7 +72,8 @@ def build_command(
     if pretrained and checkpoint:
         raise _stop("the weights come by tag (--pretrained) or from a file (--checkpoint), not both", _USAGE)
     settings = load_settings()
-    samples = building.Samples(_pictures(images, settings), _lines(captions), _lines(queries))
+    shown = [image for image, _ in _pictures(images, settings)]
+    samples = building.Samples(shown, _lines(captions), _lines(queries))
     measured = (samples.images or _sample_artwork(settings))[:_MEASURED]
     try:
         if pretrained:
@@ -133,16 +134,19 @@ def check_command(
         raise typer.Exit(_FAILED)
 
 
-async def _served(settings: Settings, card: ModelCard, pictures: list[Image], source: OpenClip | None) -> list[Row]:
+async def _served(
+    settings: Settings, card: ModelCard, pictures: list[tuple[Image, bytes]], source: OpenClip | None
+) -> list[Row]:
     from workers.adapters.triton import EncoderUnavailable, TritonEncoder
 
     if not settings.triton_url:
         raise EncoderUnavailable("no address is set; start one with `streamscout up`")
     size = card.image.size
-    pixels = np.stack([to_pixels(p, card) for p in pictures]) if pictures else np.empty((0, size, size, 3), np.uint8)
+    prepare = Decoder(settings, card, settings.media_pixels_at_once)
+    pixels = np.array([prepare(data) for _, data in pictures], dtype=np.uint8).reshape(-1, size, size, 3)
     async with TritonEncoder(settings.triton_url, card, tls=trusting(settings, "triton_ca_file")) as encoder:
         rows = await check_alone(encoder, pixels)
-        return rows + (await check_against(encoder, source, pictures, pixels) if source else [])
+        return rows + (await check_against(encoder, source, [image for image, _ in pictures], pixels) if source else [])
 
 
 def _serving(target: str, engine: str, precision: str, threads: int) -> building.Serving:
@@ -179,8 +183,8 @@ def _card(settings: Settings) -> ModelCard:
         raise _stop(str(error), _USAGE) from error
 
 
-def _pictures(folder: Path | None, settings: Settings) -> list[Image]:
-    """Up to 512 pictures of a folder; what is no picture is named and left out."""
+def _pictures(folder: Path | None, settings: Settings) -> list[tuple[Image, bytes]]:
+    """Up to 512 pictures of a folder, with their files' bytes; what is no picture is named and left out."""
     if folder is None:
         return []
     if not folder.is_dir():
@@ -188,7 +192,8 @@ def _pictures(folder: Path | None, settings: Settings) -> list[Image]:
     found = []
     for file in sorted(path for path in folder.rglob("*") if path.is_file())[:_PICTURES]:
         try:
-            found.append(decode(file.read_bytes(), settings))
+            data = file.read_bytes()
+            found.append((decode(data, settings), data))
         except InvalidMedia as error:
             typer.echo(f"{file} is left out: {error.detail}", err=True)
     if not found:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from PIL.Image import Resampling
 
-from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.media_decode import Decoder, decode, to_pixels
 from workers.config import REPOSITORY
 from workers.domain.media import InvalidMedia
 from workers.domain.model_card import ModelCard, load_model_card
@@ -203,3 +203,30 @@ def test_the_other_ways_to_fit_are_the_cards_choice(card: ModelCard, mode: str, 
     pixels = to_pixels(Image.new("RGB", (200, 50), RED), card.model_copy(update={"image": image}))
     assert tuple(pixels[0, 0]) == corner
     assert tuple(pixels[32, 32]) == RED
+
+
+@pytest.fixture(scope="module")
+def fine(card: ModelCard) -> ModelCard:
+    """A card that lets JPEGs be decoded at a part of their size."""
+    return card.model_copy(update={"image": card.image.model_copy(update={"oversampling": 2.0})})
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+@pytest.mark.parametrize("size", [(1051, 531), (531, 1051), (900, 1125), (267, 389)])
+def test_a_jpeg_is_decoded_smaller_and_is_the_same_picture(fine: ModelCard, turned: int, size: tuple[int, int]) -> None:
+    """However the camera was held, and where its last column is a part of a pixel then."""
+    across, down = np.indices(size[::-1])[::-1]
+    light = np.stack([127 + 100 * np.sin(across / 40), 127 + 100 * np.sin(down / 30), across / 9 + down / 9], axis=2)
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    data = encoded(Image.fromarray(light.astype(np.uint8)), "JPEG", exif=exif, quality=95, subsampling=0)
+    limits = Limits(media_max_pixels=2_000_000)
+    small = Decoder(limits, fine, 10_000_000)(data).astype(int)
+    whole = to_pixels(decode(data, limits), fine).astype(int)
+    assert np.abs(small - whole).mean() < 1.5
+
+
+def test_a_jpeg_that_is_hardly_larger_than_the_model_wants_is_decoded_whole(fine: ModelCard) -> None:
+    """Half of it would be too little for the same vector."""
+    data = encoded(picture((400, 255)), "JPEG")
+    assert np.array_equal(Decoder(LIMITS, fine, 10_000_000)(data), to_pixels(decode(data, LIMITS), fine))
