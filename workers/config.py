@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from workers.domain.media import MOST_KEYFRAMES
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 STACK_FILE = "stack.json"
 ERASURE_KEY_FILE = "erasure.key"
@@ -143,9 +145,12 @@ class Settings(BaseSettings):
         500_000_000, ge=4096, description="Pixels decoded at most to find the keyframes of what moves"
     )
     media_decode_seconds: float = Field(20.0, gt=0, description="Processor time for decoding what moves at most")
-    media_keyframes: int = Field(8, ge=1, le=8, description="Keyframes of one medium at most")
+    media_keyframes: int = Field(MOST_KEYFRAMES, ge=1, le=MOST_KEYFRAMES, description="Keyframes of one medium at most")
     media_first_byte_seconds: float = Field(5.0, gt=0, description="Time until a picture's host answers at most")
     media_seconds: float = Field(10.0, gt=0, description="Time for one download at most, redirects included")
+    media_video_download_seconds: float = Field(
+        60.0, gt=0, description="Time for the rest of one download at most, once it is a video and large"
+    )
     media_max_redirects: int = Field(5, ge=0, le=20, description="Redirects followed at most")
     media_concurrency: int = Field(16, ge=1, description="Downloads at once at most")
     media_host_concurrency: int = Field(6, ge=1, description="Downloads at once from one host at most")

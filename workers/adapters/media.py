@@ -1,4 +1,4 @@
-"""Pictures by address (httpcore). Strangers write the addresses, and strangers answer: each step has a limit."""
+"""Media by address (httpcore). Strangers write the addresses, and strangers answer: each step has a limit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import httpx
 from workers.adapters.media_connect import CheckedBackend, verified
 from workers.adapters.media_files import read_file
 from workers.adapters.media_hosts import Hosts
+from workers.adapters.media_sizes import Size, too_large
 from workers.config import Settings
 from workers.core.clock import Clock, SystemClock
 from workers.domain.media import InvalidMedia, MediaUnavailable, shown_address
@@ -29,13 +30,15 @@ _EITHER_FORMAT: Final = 32 + zlib.MAX_WBITS
 _KEPT_OPEN: Final = 15.0
 _HEADERS: Final[dict[bytes | str, bytes | str]] = {
     b"user-agent": b"streamscout",
-    b"accept": b"image/*",
+    b"accept": b"image/*, video/*",
     b"accept-encoding": b"identity",
 }
 
 
 class MediaFetcher:
-    """The bytes behind a URL. Open it with ``async with``; at most ``media_concurrency`` pictures are held at once.
+    """The bytes behind a URL. Open it with ``async with``; at most ``media_concurrency`` media are held at once.
+
+    Of these ``media_videos_at_once`` may be videos of more than ``media_max_bytes``: the bytes in memory are bounded.
 
     Each request stands alone: no cookies, no credentials, no referrer, no proxy of the environment (it would connect
     for us, past every check of the address). A host's headers may be 100 KiB at most (httpcore's limit).
@@ -44,6 +47,7 @@ class MediaFetcher:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings, self._clock = settings, clock or SystemClock()
         self._slots = asyncio.Semaphore(settings.media_concurrency)
+        self._large = asyncio.Semaphore(settings.media_videos_at_once)
         self._hosts = Hosts(settings)
         self._backend = CheckedBackend(settings.media_private_hosts, settings.media_concurrency)
         self._pool = httpcore.AsyncConnectionPool(
@@ -73,20 +77,28 @@ class MediaFetcher:
 
     @asynccontextmanager
     async def opened(self, url: str) -> AsyncIterator[bytes]:
-        """The same, held as one of ``media_concurrency`` pictures until the block ends."""
-        parsed = _checked(url)
-        if parsed.scheme == "file":
-            async with self._slots:
-                most = self._settings.media_max_bytes
-                yield await asyncio.to_thread(read_file, self._settings.media_root, parsed.path, most)
-            return
-        data = await self._download(parsed)
+        """The same, held as one of ``media_concurrency`` media until the block ends."""
+        parsed, size = _checked(url), Size(self._settings, self._large)
         try:
-            yield data
+            if parsed.scheme == "file":
+                async with self._slots:
+                    yield await self._file(parsed.path, size)
+                return
+            data = await self._download(parsed, size)
+            try:
+                yield data
+            finally:
+                self._slots.release()
         finally:
-            self._slots.release()
+            size.give_back()
 
-    async def _download(self, url: httpx.URL) -> bytes:
+    async def _file(self, path: str, size: Size) -> bytes:
+        while True:
+            data = await asyncio.to_thread(read_file, self._settings.media_root, path, size.most)
+            if not await size.grows(data, len(data)):
+                return data
+
+    async def _download(self, url: httpx.URL, size: Size) -> bytes:
         """Keeps its slot on return. Follows redirects by hand: each one is a new address from a stranger."""
         left = self._settings.media_seconds
         for _ in range(self._settings.media_max_redirects + 1):
@@ -95,7 +107,7 @@ class MediaFetcher:
                 await self._slots.acquire()
                 begun, answer = time.monotonic(), None
                 try:
-                    answer = await self._ask(url, left)
+                    answer = await self._ask(url, left, size)
                 finally:
                     if not isinstance(answer, bytes):
                         self._slots.release()
@@ -104,12 +116,12 @@ class MediaFetcher:
             url, left = answer, left - (time.monotonic() - begun)
         raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"more than {self._settings.media_max_redirects} redirects")
 
-    async def _ask(self, url: httpx.URL, seconds: float) -> bytes | httpx.URL:
-        """One request: the picture, or where it is instead. Whatever a host does ends as one of our two errors."""
+    async def _ask(self, url: httpx.URL, seconds: float, size: Size) -> bytes | httpx.URL:
+        """One request: the medium, or where it is instead. Whatever a host does ends as one of our two errors."""
         shown = shown_address(str(url))
         try:
-            async with asyncio.timeout(seconds):
-                return await self._exchange(url, seconds)
+            async with asyncio.timeout(seconds) as deadline:
+                return await self._exchange(url, seconds, size, deadline)
         except TimeoutError as error:
             raise MediaUnavailable(f"{shown}: not within {self._settings.media_seconds:g} s") from error
         except (httpcore.LocalProtocolError, httpcore.UnsupportedProtocol) as error:
@@ -119,7 +131,9 @@ class MediaFetcher:
         except ValueError as error:  # a host's name that TLS cannot ask for
             raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, f"{shown}: {error}") from error
 
-    async def _exchange(self, url: httpx.URL, seconds: float) -> bytes | httpx.URL:
+    async def _exchange(
+        self, url: httpx.URL, seconds: float, size: Size, deadline: asyncio.Timeout
+    ) -> bytes | httpx.URL:
         request = httpcore.Request(
             "GET",
             httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
@@ -133,27 +147,28 @@ class MediaFetcher:
             if response.status in _REDIRECTS and "location" in headers:
                 return _redirected(url, headers["location"])
             judge(response.status, headers, str(url), self._clock.now(), self._settings.media_retry_after_seconds)
-            return await self._read(response, headers)
+            return await self._read(response, headers, size, deadline)
         finally:
             await response.aclose()
 
-    async def _read(self, response: httpcore.Response, headers: dict[str, str]) -> bytes:
+    async def _read(
+        self, response: httpcore.Response, headers: dict[str, str], size: Size, deadline: asyncio.Timeout
+    ) -> bytes:
         """Counts while reading, and while unpacking: a Content-Length says what its sender likes."""
-        most, data = self._settings.media_max_bytes, bytearray()
-        too_large = InvalidMedia(Reason.MEDIA_TOO_LARGE, f"more than {most} bytes")
+        data = bytearray()
         said = headers.get("content-length", "")
-        if said.isdigit() and (len(said) > 18 or int(said) > most):
-            raise too_large
+        if said.isdigit() and (len(said) > 18 or int(said) > size.whatever_it_is):
+            raise too_large(size.whatever_it_is)
         unpack = _unpacker(headers.get("content-encoding", "").strip().lower())
-        read = 0
+        read, declared = 0, int(said) if said.isdigit() else 0
         async for chunk in response.aiter_stream():
             read += len(chunk)
             try:
-                data += chunk if unpack is None else unpack.decompress(chunk, most + 1 - len(data))
+                data += chunk if unpack is None else unpack.decompress(chunk, size.most + 1 - len(data))
             except zlib.error as error:
                 raise InvalidMedia(Reason.MEDIA_CORRUPT, f"not what its content-encoding says: {error}") from error
-            if max(read, len(data)) > most:
-                raise too_large
+            if await size.grows(data, max(read, len(data), declared if size.tells(data) else 0)):
+                deadline.reschedule(asyncio.get_running_loop().time() + self._settings.media_video_download_seconds)
         if unpack is not None and not unpack.eof:
             raise InvalidMedia(Reason.MEDIA_CORRUPT, "cut off inside its content-encoding")
         return bytes(data)

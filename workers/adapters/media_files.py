@@ -1,4 +1,4 @@
-"""Pictures from the one directory that file URLs may name: no links, no dots, nothing but plain files."""
+"""Media from the one directory that file URLs may name: no links, no dots, nothing but plain files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LINK = {errno.ELOOP, errno.EMLINK}
 
 
 def read_file(root: Path | None, path: str, most: int) -> bytes:
-    """The bytes of the file at an absolute ``path`` below ``root``. Blocks.
+    """The bytes of the file at an absolute ``path`` below ``root``, the first ``most`` + 1 of a longer one. Blocks.
 
     Opened name by name from ``root`` down, none of them a link: what is checked is what is read, whoever changes the
     directory meanwhile. Raises InvalidMedia, which tells nothing of what lies outside, or MediaUnavailable.
@@ -29,7 +29,7 @@ def read_file(root: Path | None, path: str, most: int) -> bytes:
     if not names or "\0" in path:
         raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, "not the path of a file")
     try:
-        data = _read(root, names, most + 1)
+        return _read(root, names, most + 1)
     except FileNotFoundError as error:
         raise InvalidMedia(Reason.MEDIA_GONE, "no such file") from error
     except PermissionError as error:
@@ -42,9 +42,6 @@ def read_file(root: Path | None, path: str, most: int) -> bytes:
         if error.errno in (errno.ENAMETOOLONG, errno.ENXIO, errno.EINVAL):
             raise InvalidMedia(Reason.MEDIA_UNSUPPORTED, "not the path of a file") from error
         raise MediaUnavailable(f"{wanted.name}: {error.strerror}") from error
-    if len(data) > most:
-        raise InvalidMedia(Reason.MEDIA_TOO_LARGE, f"more than {most} bytes")
-    return data
 
 
 def _read(root: Path, names: tuple[str, ...], most: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Which frames of a video are looked at, and which of these are its keyframes. Pure; decision 0014 says why so."""
+"""Which frames of a video are looked at, and which of these are its keyframes. Pure; decision 0015 says why so."""
 
 from __future__ import annotations
 

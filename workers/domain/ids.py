@@ -13,9 +13,12 @@ def _id(kind: str, *parts: str) -> UUID:
     return uuid5(STREAMSCOUT, "\x1f".join((kind, *parts)))
 
 
-def visual_id(post_id: str, position: int, timestamp_ms: int, model_version: str) -> UUID:
-    """An image (timestamp 0) or a video's keyframe of a post."""
-    return _id("visual", post_id, str(position), str(timestamp_ms), model_version)
+def visual_id(post_id: str, position: int, ordinal: int, model_version: str) -> UUID:
+    """A picture, 0, or a video's keyframe of a post: the first, 0, the second, 1, and so on, whenever they are shown.
+
+    So the ids of all visuals that a post may ever have had are known without asking what they were.
+    """
+    return _id("visual", post_id, str(position), str(ordinal), model_version)
 
 
 def post_object_id(post_id: str, model_version: str) -> UUID:

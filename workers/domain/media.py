@@ -12,6 +12,10 @@ _USER = re.compile(r"^([^:/?#]*:)?//[^/?#]*@")
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
 
 
+MOST_KEYFRAMES = 8
+"""Of one medium: ordinals of visuals are below it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """A picture, at 0 ms, or a keyframe of what moves, when it is shown; as the encoder wants it, uint8 (S, S, 3)."""

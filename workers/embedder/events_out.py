@@ -23,7 +23,7 @@ from workers.domain.vectors import Array, to_bytes, unit_mean
 from workers.embedder.content import event_hash
 from workers.embedder.erasing import Deleted
 from workers.embedder.objects import Embedded
-from workers.embedder.plan import StoredPost
+from workers.embedder.plan import Keyframes, StoredPost
 from workers.wire.cloudevents import ASKED_BY, SOURCE_TIME, Wire, attributes, source_time
 from workers.wire.records import InRecord, Item, OutRecord
 
@@ -59,7 +59,7 @@ def stored_announced(post: StoredPost, model_version: str) -> PostEmbedded | Pos
         revision=post.revision,
         published_at=post.published_at,
         model_version=model_version,
-        visual=_mean([post.visuals[position].vector for position in sorted(post.visuals)]),
+        visual=_mean(post.media()),
         caption=_bytes(post.caption),
         event_hash=post.event_hash or None,
     )
@@ -125,11 +125,23 @@ def _bytes(vector: Array | None) -> bytes | None:
     return None if vector is None else to_bytes(vector)
 
 
-def _mean(vectors: Sequence[Array]) -> bytes | None:
-    """The unit mean; none for a post without pictures, or whose pictures cancel each other out."""
-    if not vectors:
-        return None
+def _mean(media: Sequence[Keyframes]) -> bytes | None:
+    """The unit mean over the media, of a video over its keyframes first: it is one thing in the post as a picture is.
+
+    None for a post without media, or whose media cancel each other out.
+    """
+    means = [mean for keyframes in media if (mean := _mean_of(keyframes)) is not None]
     try:
-        return to_bytes(unit_mean(vectors))
+        return to_bytes(unit_mean(means)) if means else None
+    except ValueError:
+        return None
+
+
+def _mean_of(keyframes: Keyframes) -> Array | None:
+    """Of one keyframe itself; None where they cancel each other out."""
+    if len(keyframes) == 1:
+        return keyframes[0].vector
+    try:
+        return unit_mean([each.vector for each in keyframes])
     except ValueError:
         return None

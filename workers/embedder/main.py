@@ -13,6 +13,7 @@ import numpy as np
 from workers.adapters.kafka import KafkaConsumer, KafkaProducer
 from workers.adapters.media import MediaFetcher
 from workers.adapters.media_decode import Decoder
+from workers.adapters.media_frames import Frames
 from workers.adapters.registry import build_codec
 from workers.adapters.security import trusting
 from workers.adapters.triton import TritonEncoder
@@ -51,6 +52,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
     centring = np.array(card.centring_means.visual), np.array(card.centring_means.caption)
     # Decoding lets go of the interpreter's lock; more threads than cores would only hold more pictures in memory.
     threads = ThreadPoolExecutor(cpu_count() or 2, thread_name_prefix="decode")
+    decoder = Decoder(settings, card, settings.media_pixels_at_once)
     known = KnownVectors(settings.vector_cache_bytes)
     try:
         async with (
@@ -61,7 +63,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
         ):
             handler = Embedder(
                 store=ObjectStore(client, settings.namespace, card.model_version, card.dimensions),
-                pictures=Pictures(media, Decoder(settings, card, settings.media_pixels_at_once), threads),
+                pictures=Pictures(media, Frames(settings, card, decoder), threads),
                 encoding=Encoding(RememberingEncoder(encoder, known), *centring),
                 backfill=Encoding(RememberingEncoder(encoder.at(Priority.BACKFILL), known), *centring),
                 known=known,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import cast
 from uuid import UUID
 
 from workers.domain.events import PostPublished, PostRemoved
 from workers.domain.ids import post_object_id, visual_id
+from workers.domain.media import MOST_KEYFRAMES
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array
 from workers.embedder.content import content_hash, event_hash
-from workers.embedder.plan import StoredPost, StoredVisual
+from workers.embedder.plan import Keyframe, Keyframes, StoredPost, StoredVisual
 
 COPIED = ("creator_id", "revision", "url", "platform", "published_at", "model_version", "language")
 """What ``_copies`` writes on a post and on each of its visuals."""
@@ -23,17 +25,17 @@ MAX_MEDIA = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """A published post with all its vectors: centred, float32 (d,), ``visuals`` one per media in their order."""
+    """A published post with all its vectors: centred, float32 (d,); ``visuals`` of each medium in their order."""
 
     event: PostPublished
     media_hashes: tuple[str, ...]
-    visuals: tuple[Array, ...]
+    visuals: tuple[Keyframes, ...]
     caption_hash: str
     caption: Array | None
 
 
 def visual_objects(post: Embedded, model_version: str) -> list[StoredObject]:
-    """One object per picture. ``url`` is the post's, which a hit shows: a picture's own may be signed and expire.
+    """One object per picture or keyframe. ``url`` is the post's, which a hit shows: a medium's own may be signed.
 
     ``media_url`` is that one, as the post said it: good enough to look at.
     """
@@ -41,13 +43,16 @@ def visual_objects(post: Embedded, model_version: str) -> list[StoredObject]:
     shared = _copies(event, model_version) | {"post_id": event.post_id}
     return [
         StoredObject(
-            visual_id(event.post_id, position, 0, model_version),
-            shared | {"position": position, "timestamp_ms": 0, "media_hash": media_hash, "media_url": media.url},
-            {"visual": vector},
+            visual_id(event.post_id, position, ordinal, model_version),
+            shared
+            | {"position": position, "timestamp_ms": keyframe.timestamp_ms}
+            | {"media_hash": media_hash, "media_url": media.url},
+            {"visual": keyframe.vector},
         )
-        for position, (media_hash, vector, media) in enumerate(
+        for position, (media_hash, keyframes, media) in enumerate(
             zip(post.media_hashes, post.visuals, event.media, strict=True)
         )
+        for ordinal, keyframe in enumerate(keyframes)
     ]
 
 
@@ -62,7 +67,8 @@ def post_object(post: Embedded, model_version: str) -> StoredObject:
         "content_hash": content_hash(post.caption_hash, post.media_hashes),
         "caption_hash": post.caption_hash,
         "media_hashes": list(post.media_hashes),
-        "visuals": len(post.visuals),
+        "frames": [" ".join(str(keyframe.timestamp_ms) for keyframe in keyframes) for keyframes in post.visuals],
+        "visuals": sum(map(len, post.visuals)),
         "caption": event.caption,
         "hashtags": list(event.hashtags),
     }
@@ -87,24 +93,46 @@ def tombstone(event: PostRemoved, model_version: str) -> StoredObject:
     )
 
 
-def expected_visual(post: StoredObject, position: int) -> dict[str, PropertyValue]:
-    """What the visual at this position must say, as far as its stored post tells: all but the picture's own address."""
+def expected_visual(post: StoredObject, position: int, ordinal: int) -> dict[str, PropertyValue]:
+    """What this visual must say, as far as its stored post tells: all but the medium's own address."""
     properties = post.properties
     copies = {name: properties[name] for name in COPIED if name in properties}
     hashes = cast("list[str]", properties.get("media_hashes", []))
     named: dict[str, PropertyValue] = {"media_hash": hashes[position]} if position < len(hashes) else {}
-    return copies | named | {"post_id": properties["post_id"], "position": position, "timestamp_ms": 0}
+    at = stored_frames(post)[position][ordinal]
+    return copies | named | {"post_id": properties["post_id"], "position": position, "timestamp_ms": at}
 
 
-def visual_ids(post_id: str, positions: Sequence[int], model_version: str) -> list[UUID]:
-    """The ids of a post's pictures at these positions."""
-    return [visual_id(post_id, position, 0, model_version) for position in positions]
+def all_visual_ids(post_id: str, model_version: str) -> list[UUID]:
+    """The ids of all visuals that a post can have or have had."""
+    places = product(range(MAX_MEDIA), range(MOST_KEYFRAMES))
+    return [visual_id(post_id, position, ordinal, model_version) for position, ordinal in places]
+
+
+def stored_frames(post: StoredObject) -> tuple[tuple[int, ...], ...]:
+    """Of each medium of a stored post the times of its keyframes, in milliseconds; none where that cannot be read.
+
+    A post that says nothing of frames has a picture, at 0 ms, for each of the visuals that it counts.
+    """
+    said = cast("list[str] | None", post.properties.get("frames"))
+    if said is None:
+        return ((0,),) * min(int(cast("int", post.properties.get("visuals", 0))), MAX_MEDIA)
+    try:
+        frames = tuple(tuple(int(at) for at in each.split(" ")) for each in said)
+    except ValueError:
+        return ()
+    return frames if len(frames) <= MAX_MEDIA and max(map(len, frames), default=0) <= MOST_KEYFRAMES else ()
+
+
+def stored_places(post: StoredObject) -> list[tuple[int, int]]:
+    """Position and ordinal of the visuals that a stored post names."""
+    return [(position, ordinal) for position, each in enumerate(stored_frames(post)) for ordinal in range(len(each))]
 
 
 def stored_visual_ids(post: StoredObject, model_version: str) -> list[UUID]:
-    """The ids of the visuals that a stored post counts."""
-    count = int(cast("int", post.properties.get("visuals", 0)))
-    return visual_ids(str(post.properties["post_id"]), range(count), model_version)
+    """Their ids, in the same order."""
+    post_id = str(post.properties["post_id"])
+    return [visual_id(post_id, position, ordinal, model_version) for position, ordinal in stored_places(post)]
 
 
 def read_post(post: StoredObject, visuals: Mapping[UUID, StoredObject], model_version: str) -> StoredPost:
@@ -118,6 +146,7 @@ def read_post(post: StoredObject, visuals: Mapping[UUID, StoredObject], model_ve
         event_hash=str(properties.get("event_hash", "")),
         caption_hash=str(properties.get("caption_hash", "")),
         media_hashes=tuple(cast("list[str]", properties.get("media_hashes", []))),
+        frames=stored_frames(post),
         published_at=cast("datetime | None", properties.get("published_at")),
         caption=post.vectors.get("caption"),
         visuals=dict(_found(post, visuals, model_version)),
@@ -126,10 +155,11 @@ def read_post(post: StoredObject, visuals: Mapping[UUID, StoredObject], model_ve
 
 def _found(
     post: StoredObject, visuals: Mapping[UUID, StoredObject], model_version: str
-) -> Iterator[tuple[int, StoredVisual]]:
-    for position, id_ in enumerate(stored_visual_ids(post, model_version)):
+) -> Iterator[tuple[tuple[int, int], StoredVisual]]:
+    for place, id_ in zip(stored_places(post), stored_visual_ids(post, model_version), strict=True):
         if (visual := visuals.get(id_)) is not None and "visual" in visual.vectors:
-            yield position, StoredVisual(str(visual.properties["media_hash"]), visual.vectors["visual"])
+            at = int(cast("int", visual.properties.get("timestamp_ms", 0)))
+            yield place, StoredVisual(str(visual.properties["media_hash"]), Keyframe(at, visual.vectors["visual"]))
 
 
 def _copies(event: PostPublished, model_version: str) -> dict[str, PropertyValue]:

@@ -1,4 +1,7 @@
-"""From addresses to pixels: fetched, hashed and, where their vector is not known yet, decoded off the event loop."""
+"""From addresses to pixels: fetched, hashed and, where their vectors are not known yet, decoded off the event loop.
+
+A medium is what its bytes say: its ``kind`` in the event, its address and its headers are not looked at.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,27 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 
 from workers.domain.events import PostPublished
-from workers.domain.events.posts import Media as MediaOfPost
 from workers.domain.media import InvalidMedia, MediaUnavailable, shown_address
-from workers.domain.reasons import Reason
 from workers.embedder.content import digest
 from workers.embedder.ports import Media, Prepare
 from workers.embedder.progress import Progress
 
 AT_ONCE = 4
-"""Pictures of one post: the next is begun when none has failed."""
+"""Media of one post: the next is begun when none has failed."""
 
 
 class Pictures:
-    """``media`` says how many pictures are in memory as bytes at a time; ``prepare`` runs on ``threads``."""
+    """``media`` says how many media are in memory as bytes at a time; ``prepare`` runs on ``threads``."""
 
     def __init__(self, media: Media, prepare: Prepare, threads: Executor) -> None:
         self._media, self._prepare, self._threads = media, prepare, threads
 
     async def collect(self, event: PostPublished, known: Collection[str], progress: Progress) -> None:
-        """Bring ``progress`` to where it has each picture's hash, and the pixels of those whose hash is not ``known``.
+        """Bring ``progress`` to where it has each medium's hash, and the frames of those whose hash is not ``known``.
 
-        Once one picture has failed, no other of its post is begun: alone they are worth nothing, and a slow host would
-        hold the batch for each. Raises InvalidMedia, before MediaUnavailable, with the picture's index and address.
+        Once one medium has failed, no other of its post is begun: alone they are worth nothing, and a slow host would
+        hold the batch for each. Raises InvalidMedia, before MediaUnavailable, with the medium's index and address.
         """
-        check_kinds(event.media)
         failures: list[InvalidMedia] = []
         busy: list[MediaUnavailable] = []
         turns = asyncio.Semaphore(AT_ONCE)
@@ -70,16 +70,6 @@ class Pictures:
             raise InvalidMedia(error.reason, f"{where}: {error.detail}") from error
         except MediaUnavailable as error:
             raise MediaUnavailable(f"{where}: {error}", error.after, asked=error.asked) from error
-
-
-def check_kinds(media: Sequence[MediaOfPost]) -> None:
-    """Raises InvalidMedia for a post with a video: it would be embedded in part. The encoders issue brings videos."""
-    for position, one in enumerate(media):
-        if one.kind != "image":
-            raise InvalidMedia(
-                Reason.MEDIA_UNSUPPORTED,
-                f"media[{position}] {shown_address(one.url)}: {one.kind} is not embedded yet",
-            )
 
 
 def _longest(busy: Sequence[MediaUnavailable]) -> MediaUnavailable:

@@ -15,16 +15,31 @@ Rank = tuple[int, bool, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Keyframe:
+    """A picture, at 0 ms, or a video's keyframe, when it is shown, with its centred vector, float32 (d,)."""
+
+    timestamp_ms: int
+    vector: Array
+
+
+Keyframes = tuple[Keyframe, ...]
+"""Of one medium, in the order of their ordinals: one of a picture, one or more of what moves."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class StoredVisual:
-    """A picture as it is stored: the hash of its bytes and its centred vector, float32 (d,)."""
+    """A keyframe as it is stored, with the hash of its medium's bytes."""
 
     media_hash: str
-    vector: Array
+    keyframe: Keyframe
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredPost:
-    """A post, or its tombstone, as it is stored, with its visuals by position."""
+    """A post, or its tombstone, as it is stored, with those of its visuals that were found, by position and ordinal.
+
+    ``frames``: of each medium the times, in milliseconds, of the keyframes that the post names.
+    """
 
     post_id: str
     creator_id: str
@@ -33,9 +48,10 @@ class StoredPost:
     event_hash: str
     caption_hash: str = ""
     media_hashes: tuple[str, ...] = ()
+    frames: tuple[tuple[int, ...], ...] = ()
     published_at: datetime | None = None
     caption: Array | None = None
-    visuals: Mapping[int, StoredVisual] = field(default_factory=dict)
+    visuals: Mapping[tuple[int, int], StoredVisual] = field(default_factory=dict)
 
     def rank(self) -> Rank:
         """Where its event stands among all of this post's."""
@@ -43,8 +59,23 @@ class StoredPost:
 
     def whole(self) -> bool:
         """Whether the visuals are those the post names: not so between the two writes of an edit."""
-        hashes = tuple(self.visuals[p].media_hash for p in range(len(self.media_hashes)) if p in self.visuals)
-        return not self.removed and hashes == self.media_hashes
+        return not self.removed and all(self.own(position) for position in range(len(self.media_hashes)))
+
+    def own(self, position: int) -> Keyframes:
+        """The keyframes of a medium where all that the post names are there, and no others lie under them; or none."""
+        if position >= len(self.frames):
+            return ()
+        found = [self.visuals.get((position, ordinal)) for ordinal in range(len(self.frames[position]))]
+        keyframes = tuple(each.keyframe for each in found if each and each.media_hash == self.media_hashes[position])
+        return keyframes if tuple(each.timestamp_ms for each in keyframes) == self.frames[position] else ()
+
+    def media(self) -> list[Keyframes]:
+        """Whatever was found, medium by medium: of a whole post its own."""
+        positions = sorted({position for position, _ in self.visuals})
+        return [
+            tuple(self.visuals[place].keyframe for place in sorted(self.visuals) if place[0] == position)
+            for position in positions
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +98,7 @@ class Embed:
 
     event: PostPublished
     stored: StoredPost | None
-    visuals: Mapping[str, Array]
+    visuals: Mapping[str, Keyframes]
     captions: Mapping[str, Array]
 
 
@@ -104,6 +135,7 @@ def _repeat(stored: StoredPost) -> Republish:
 def _embed(stored: StoredPost | None, event: PostPublished) -> Embed:
     if stored is None:
         return Embed(event, None, {}, {})
-    visuals = {visual.media_hash: visual.vector for visual in stored.visuals.values()}
+    owned = {hash_: stored.own(position) for position, hash_ in enumerate(stored.media_hashes)}
+    visuals = {hash_: keyframes for hash_, keyframes in owned.items() if keyframes}
     captions = {stored.caption_hash: stored.caption} if stored.caption is not None else {}
     return Embed(event, stored, visuals, captions)

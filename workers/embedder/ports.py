@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from workers.domain.media import Frame
 from workers.domain.vectors import Array
 
-Prepare = Callable[[bytes], Array]
-"""A picture's bytes as the encoder wants its pixels, uint8 (S, S, 3). Blocks; raises InvalidMedia."""
+Prepare = Callable[[bytes], Sequence[Frame]]
+"""A medium's bytes to one frame or more, as the encoder wants their pixels. Blocks; raises InvalidMedia."""
 
 
 class Media(Protocol):
-    """Pictures by address, so many at a time: each takes one's room until its block ends."""
+    """Pictures and videos by address, so many at a time: each takes one's room until its block ends."""
 
     def opened(self, url: str) -> AbstractAsyncContextManager[bytes]:
         """The bytes behind an address. Raises InvalidMedia or MediaUnavailable."""

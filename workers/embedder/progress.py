@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from workers.domain.media import Frame
 from workers.domain.vectors import Array
+from workers.embedder.plan import Keyframes
 
 KEPT = 1024
 """Unfinished events remembered at most: those of a revoked partition never end here."""
@@ -15,14 +18,16 @@ KEPT = 1024
 class Progress:
     """Of one event. ``pixels`` and ``vectors`` by media hash, ``captions`` by caption hash: centred, float32 (d,).
 
+    ``pixels``: of each medium its frames, until they are encoded.
+
     ``attempts`` asked a host in vain. ``unusable`` holds the hashes, of pictures or captions, that the model has no
     direction for.
     """
 
     attempts: int = 0
     media_hashes: dict[int, str] = field(default_factory=dict)
-    pixels: dict[str, Array] = field(default_factory=dict)
-    vectors: dict[str, Array] = field(default_factory=dict)
+    pixels: dict[str, Sequence[Frame]] = field(default_factory=dict)
+    vectors: dict[str, Keyframes] = field(default_factory=dict)
     captions: dict[str, Array] = field(default_factory=dict)
     unusable: set[str] = field(default_factory=set)
 

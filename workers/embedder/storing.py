@@ -10,12 +10,11 @@ from workers.domain.ids import post_object_id
 from workers.domain.reasons import Reason
 from workers.domain.stored import Store, StoredObject
 from workers.embedder.objects import (
-    MAX_MEDIA,
+    all_visual_ids,
     post_object,
     read_post,
     stored_visual_ids,
     tombstone,
-    visual_ids,
     visual_objects,
 )
 from workers.embedder.plan import Embed, Retract, StoredPost
@@ -61,14 +60,14 @@ class Storing:
                 task.verdict = Dead(Reason.STORE_REFUSED, f"{collection} {stored.id}: {error}")
 
     def _surplus(self, task: Task) -> Sequence[UUID]:
-        """Visuals to delete: all of a removal, those beyond an edit, what a crash left of a post that is dead now."""
-        kept = MAX_MEDIA
+        """Visuals to delete: all of a removal, those an edit lacks, what a crash left of a post that is dead now."""
         if isinstance(task.plan, Retract):
-            kept = 0
-        elif isinstance(task.plan, Embed) and task.plan.stored is None:
-            kept = 0 if isinstance(task.verdict, Dead) else MAX_MEDIA
-        elif task.embedded is not None and task.verdict is None:
-            kept = len(task.embedded.visuals)
-        if not isinstance(task.plan, Retract | Embed):
+            return all_visual_ids(task.plan.event.post_id, self._model)
+        if not isinstance(task.plan, Embed):
             return []
-        return visual_ids(task.plan.event.post_id, range(kept, MAX_MEDIA), self._model)
+        if task.plan.stored is None:
+            return all_visual_ids(task.plan.event.post_id, self._model) if isinstance(task.verdict, Dead) else []
+        if task.embedded is None or task.verdict is not None:
+            return []
+        kept = {stored.id for stored in visual_objects(task.embedded, self._model)}
+        return [id_ for id_ in all_visual_ids(task.plan.event.post_id, self._model) if id_ not in kept]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from workers.config import Settings
 from workers.containment.dead_letters import delayed
@@ -14,13 +15,12 @@ from workers.domain.media import InvalidMedia, MediaUnavailable
 from workers.domain.reasons import Reason
 from workers.domain.stored import Store
 from workers.domain.topics import topic_name
-from workers.domain.vectors import Array
 from workers.embedder import events_out
 from workers.embedder.content import event_hash
 from workers.embedder.encoding import Encoding, all_of
 from workers.embedder.erasing import Erasing
 from workers.embedder.pictures import Pictures
-from workers.embedder.plan import Embed, Republish, Retract, StoredPost, plan
+from workers.embedder.plan import Embed, Keyframe, Republish, Retract, StoredPost, plan
 from workers.embedder.progress import Progress, Unfinished
 from workers.embedder.remembering import KnownVectors
 from workers.embedder.storing import Storing
@@ -32,6 +32,9 @@ from workers.wire.records import Dead, Done, Item, Later, OutRecord, Verdict
 from workers.wire.standing import Standing
 
 NAME = "embedder"
+V = TypeVar("V")
+MEDIA_AT_ONCE = 64
+"""Of a batch, whose pixels are held at once: with 224 px a video takes 1.2 MB at most."""
 
 
 class Embedder:
@@ -124,7 +127,17 @@ class Embedder:
         """The verdicts on posts and profiles."""
         with stage(NAME, "fetch"):
             stored = await self._storing.posts(_post_ids(batch))
-            tasks = [self._task(item, stored) for item in batch]
+        tasks = [self._task(item, stored) for item in batch]
+        for part in _parts(tasks):
+            await self._bring_vectors(part)
+        for task in tasks:
+            self._put_together(task)
+        with stage(NAME, "store"):
+            await self._storing.write(tasks)
+        return [self._verdict(task) for task in tasks]
+
+    async def _bring_vectors(self, tasks: Sequence[Task]) -> None:
+        with stage(NAME, "fetch"):
             await all_of(*(self._collect(task) for task in tasks))
         with stage(NAME, "encode"):
             past = [task for task in tasks if task.lay_first_in(self._past)]
@@ -133,11 +146,6 @@ class Embedder:
                 *(self._encode_pictures(part, by) for part, by in ((live, self._encoding), (past, self._backfill))),
                 *(self._encode_texts(part, by) for part, by in ((live, self._encoding), (past, self._backfill))),
             )
-        for task in tasks:
-            self._put_together(task)
-        with stage(NAME, "store"):
-            await self._storing.write(tasks)
-        return [self._verdict(task) for task in tasks]
 
     def _task(self, item: Item[Accepted], stored: dict[str, StoredPost]) -> Task:
         """What is stored of a post decides what is to be done about its event."""
@@ -175,10 +183,14 @@ class Embedder:
     async def _encode_pictures(self, tasks: Sequence[Task], encoding: Encoding) -> None:
         """Every picture once, those too whose post waits for another one."""
         wanted = [task for task in tasks if task.progress.pixels and not isinstance(task.verdict, Dead)]
-        vectors = await encoding.images({h: p for task in wanted for h, p in task.progress.pixels.items()})
+        frames = {hash_: each for task in wanted for hash_, each in task.progress.pixels.items()}
+        pixels = {(hash_, n): frame.pixels for hash_, each in frames.items() for n, frame in enumerate(each)}
+        vectors = await encoding.images(pixels)
         for task in wanted:
-            for hash_ in task.progress.pixels:
-                _keep(task.progress, task.progress.vectors, hash_, vectors[hash_])
+            for hash_, each in task.progress.pixels.items():
+                found = [(frame.timestamp_ms, vectors[hash_, n]) for n, frame in enumerate(each)]
+                whole = tuple(Keyframe(at, vector) for at, vector in found if vector is not None)
+                _keep(task.progress, task.progress.vectors, hash_, whole if len(whole) == len(each) else None)
             task.progress.pixels.clear()
 
     async def _encode_texts(self, tasks: Sequence[Task], encoding: Encoding) -> None:
@@ -221,11 +233,26 @@ class Embedder:
         return (events_out.record_of(self._wire, event, task.item.record),)
 
 
+def _parts(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """In order, so many that their pixels fit in memory at once: of a video there are as many as of eight pictures."""
+    part: list[Task] = []
+    media = 0
+    for task in tasks:
+        own = len(task.plan.event.media) if isinstance(task.plan, Embed) else 0
+        if part and media + own > MEDIA_AT_ONCE:
+            yield part
+            part, media = [], 0
+        part.append(task)
+        media += own
+    if part:
+        yield part
+
+
 def _post_ids(batch: Sequence[Item[Accepted]]) -> list[str]:
     return [item.event.post_id for item in batch if isinstance(item.event, PostPublished | PostRemoved)]
 
 
-def _keep(progress: Progress, vectors: dict[str, Array], hash_: str, vector: Array | None) -> None:
+def _keep(progress: Progress, vectors: dict[str, V], hash_: str, vector: V | None) -> None:
     if vector is None:
         progress.unusable.add(hash_)
     else:

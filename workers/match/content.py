@@ -62,7 +62,7 @@ def best_visuals(found: Iterable[Found]) -> dict[str, BestVisual]:
 
 
 def picture_url(visual: Mapping[str, PropertyValue]) -> str:
-    """Where a visual's picture was when it was embedded (a signed address may have expired since)."""
+    """Where a visual's medium was when it was embedded (a signed address may have expired since)."""
     return str(visual.get("media_url", ""))
 
 

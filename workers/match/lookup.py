@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workers.domain.ids import creator_object_id, post_object_id
+from workers.domain.media import MOST_KEYFRAMES
 from workers.domain.queries import Condition
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.match.dead_posts import DeadPost
@@ -15,7 +16,7 @@ from workers.match.problems import not_found
 from workers.match.retrieval import Retrieval
 from workers.match.search import check_model
 
-MAX_VISUALS = 50
+MAX_VISUALS = 20 * MOST_KEYFRAMES
 State = Literal["published", "embedded", "dead", "removed"]
 
 

@@ -111,7 +111,9 @@ def post_answer(known: KnownPost, media_root: Path | None) -> PostAnswer:
     about = {"post_id": dead.post_id, "creator_id": dead.creator_id, "revision": dead.revision} if dead else {}
     if known.post is not None and known.state != "dead":
         about = {name: post[name] for name in ("post_id", "creator_id", "revision")}
-    urls = [] if post.get("removed") else [shown_url(picture_url(visual), media_root) for visual in known.visuals]
+    # One of each medium, though a video has more visuals.
+    media = {} if post.get("removed") else {each.get("position", 0): each for each in known.visuals}
+    urls = [shown_url(picture_url(visual), media_root) for visual in media.values()]
     return PostAnswer(
         post_id=str(about["post_id"]),
         creator_id=str(about["creator_id"]),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from workers.domain.ids import post_object_id
-from workers.domain.queries import Condition, Found
+from workers.domain.media import MOST_KEYFRAMES
+from workers.domain.queries import Condition
 from workers.domain.stored import PropertyValue
 from workers.domain.vectors import Array
 from workers.match.content import BestVisual, Hit, against, best_visuals, blend_hits
@@ -15,10 +17,13 @@ from workers.match.ports import Index, QueryEncoder
 from workers.match.problems import invalid, model_mismatch
 from workers.match.requests import Search
 
+T = TypeVar("T")
 LEAST_FETCHED = 150
 MOST_FETCHED = 500
-_POSTS_AT_ONCE = 200
-_VISUALS_OF_A_POST = 50
+MOST_VISUALS_FETCHED = MOST_FETCHED * MOST_KEYFRAMES
+_VISUALS_OF_A_POST = 20 * MOST_KEYFRAMES
+_POSTS_AT_ONCE = 60
+"""So that the answer holds whatever visuals they have: the server's limit is ten thousand."""
 _SHOWN = Condition("removed", "equal", False)
 
 
@@ -54,18 +59,30 @@ class Searcher:
         return await self._nearest(query, search)
 
     async def _nearest(self, query: Array, search: Search) -> list[Hit]:
-        conditions, fetched = post_filters(search.filters), depth(search.limit)
-        asked = {"Visual": conditions} if search.blend < 1.0 else {}
-        asked |= {"Post": (*conditions, _SHOWN)} if search.blend > 0.0 else {}
-        near = (self._index.near(name, query, limit=fetched, conditions=own) for name, own in asked.items())
-        found = dict(zip(asked, await asyncio.gather(*near), strict=True))
-        visual_hits, caption_hits = found.get("Visual", []), found.get("Post", [])
-        visuals = best_visuals(visual_hits)
+        conditions = post_filters(search.filters)
+        visuals, caption_hits = await asyncio.gather(
+            self._near_visuals(query, search, conditions) if search.blend < 1.0 else _nothing({}),
+            self._index.near("Post", query, limit=depth(search.limit), conditions=(*conditions, _SHOWN))
+            if search.blend > 0.0
+            else _nothing([]),
+        )
         captions = {str(found.object.properties["post_id"]): found.cosine for found in caption_hits}
         posts = await self._posts(sorted({*visuals, *captions}), query, captions)
         if search.blend < 1.0:
             visuals |= await self._missing_visuals(query, [post for post in posts if post not in visuals])
         return blend_hits(posts, visuals, captions, blend=search.blend, limit=search.limit)
+
+    async def _near_visuals(
+        self, query: Array, search: Search, conditions: Sequence[Condition]
+    ) -> dict[str, BestVisual]:
+        """Deeper where the nearest are many of few posts: a video's keyframes lie near each other."""
+        fetched = depth(search.limit)
+        while True:
+            found = await self._index.near("Visual", query, limit=fetched, conditions=conditions)
+            visuals = best_visuals(found)
+            if len(visuals) >= search.limit or len(found) < fetched or fetched >= MOST_VISUALS_FETCHED:
+                return visuals
+            fetched = min(4 * fetched, MOST_VISUALS_FETCHED)
 
     async def _posts(
         self, post_ids: Sequence[str], query: Array, captions: dict[str, float]
@@ -78,11 +95,16 @@ class Searcher:
         return {str(each.properties["post_id"]): each.properties for each in objects}
 
     async def _missing_visuals(self, query: Array, post_ids: Sequence[str]) -> dict[str, BestVisual]:
-        found: list[Found] = []
-        for start in range(0, len(post_ids), _POSTS_AT_ONCE):
-            some = tuple(post_ids[start : start + _POSTS_AT_ONCE])
-            objects = await self._index.matching(
+        parts = [tuple(post_ids[start : start + _POSTS_AT_ONCE]) for start in range(0, len(post_ids), _POSTS_AT_ONCE)]
+        calls = (
+            self._index.matching(
                 "Visual", (Condition("post_id", "any_of", some),), limit=len(some) * _VISUALS_OF_A_POST, vectors=True
             )
-            found += against(query, objects, "visual")
-        return best_visuals(found)
+            for some in parts
+        )
+        found = await asyncio.gather(*calls)
+        return best_visuals(each for objects in found for each in against(query, objects, "visual"))
+
+
+async def _nothing(answer: T) -> T:
+    return answer

@@ -24,7 +24,7 @@ from workers.domain.ids import post_object_id, signal_id
 from workers.domain.reasons import InvalidEvent
 from workers.domain.stored import Store, StoredObject
 from workers.embedder.events_out import Announced, record_of, stored_announced
-from workers.embedder.objects import MAX_MEDIA, read_post, stored_visual_ids, visual_ids
+from workers.embedder.objects import all_visual_ids, read_post, stored_visual_ids
 from workers.embedder.plan import StoredPost, rank_of
 from workers.outcomes.facts import pair_prefix
 from workers.verify.folds import signal_of
@@ -91,7 +91,7 @@ class Mender:
         sources = await self._sources(plan.posts)
         model = self.rules.fold.model_version
         anew = sorted(plan.anew & sources.keys())
-        visuals = [id_ for post_id in anew for id_ in visual_ids(post_id, range(MAX_MEDIA), model)]
+        visuals = [id_ for post_id in anew for id_ in all_visual_ids(post_id, model)]
         visuals += [id_ for id_, post_id in plan.visuals.items() if post_id in sources]
         await self.store.delete("Visual", visuals)
         await self.store.delete("Post", [post_object_id(post_id, model) for post_id in anew])

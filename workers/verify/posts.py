@@ -10,9 +10,17 @@ from uuid import UUID
 from workers.creators.facets import FoldSettings
 from workers.creators.rows import PostRow, post_row
 from workers.domain.ids import post_object_id
+from workers.domain.media import MOST_KEYFRAMES
 from workers.domain.stored import StoredObject
 from workers.embedder.events_out import stored_announced
-from workers.embedder.objects import MAX_MEDIA, expected_visual, read_post, stored_visual_ids
+from workers.embedder.objects import (
+    MAX_MEDIA,
+    expected_visual,
+    read_post,
+    stored_frames,
+    stored_places,
+    stored_visual_ids,
+)
 from workers.verify.differences import TOLERANCE, Difference, farthest, unlike_properties
 
 _NEEDED = ("post_id", "creator_id", "revision", "removed")
@@ -44,7 +52,7 @@ def wrong_from_the_start(post: StoredObject, model_version: str) -> str | None:
         return f"without {', '.join(lacking)}"
     if post.id != post_object_id(str(properties["post_id"]), model_version):
         return f"not under the id of {properties['post_id']!r}"
-    if not 0 <= int(cast("int", properties.get("visuals", 0))) <= MAX_MEDIA:
+    if not 0 <= int(cast("int", properties.get("visuals", 0))) <= MAX_MEDIA * MOST_KEYFRAMES:
         return f"with {properties['visuals']} pictures"
     return None
 
@@ -56,10 +64,13 @@ def compare_post(post: StoredObject, visuals: Mapping[UUID, StoredObject], fold:
     whole = not differences
     row = None
     counted, named = post.properties.get("visuals", 0), cast("list[str]", post.properties.get("media_hashes", []))
+    frames = stored_frames(post)
     try:
         read = read_post(post, visuals, fold.model_version)
         row = post_row(stored_announced(read, fold.model_version), fold.caption_weight, fold.dimensions)
-        wrong = [] if counted == len(named) else [f"it names {len(named)} pictures and counts {counted}"]
+        wrong = [] if len(frames) == len(named) else [f"it names {len(named)} media and has frames of {len(frames)}"]
+        if counted != sum(map(len, frames)):
+            wrong.append(f"it names {sum(map(len, frames))} visuals and counts {counted}")
     except (ValueError, KeyError) as error:
         wrong = [str(error)]
     if wrong:
@@ -114,13 +125,13 @@ def _said(row: PostRow) -> str:
 
 def _visuals(post: StoredObject, visuals: Mapping[UUID, StoredObject], model_version: str) -> Iterator[Difference]:
     creator_id, post_id = str(post.properties["creator_id"]), str(post.properties["post_id"])
-    for position, id_ in enumerate(stored_visual_ids(post, model_version)):
-        where = f"picture {position} of {post_id}"
+    for (position, ordinal), id_ in zip(stored_places(post), stored_visual_ids(post, model_version), strict=True):
+        where = f"picture {position}{f', keyframe {ordinal}' if ordinal else ''} of {post_id}"
         visual = visuals.get(id_)
         if visual is None:
             yield Difference("missing", "visual", str(id_), creator_id, where, post_id)
             continue
-        expected = expected_visual(post, position)
+        expected = expected_visual(post, position, ordinal)
         wrong = list(unlike_properties(expected, visual.properties))
         if "visual" not in visual.vectors:
             wrong.append("vector visual: missing")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.media import Answer, MediaHost
+from tests.videos import video
 from workers.adapters.media import MediaFetcher
 from workers.config import Settings
 from workers.domain.addresses import is_public
@@ -250,6 +251,36 @@ async def test_bytes_are_counted_while_reading(host: MediaHost) -> None:
     """Whatever the host says of their number."""
     host.answers["/a"] = (200, {"Connection": "close"}, b"x" * 5000)
     assert (await refused(f"{host.url}/a", media_max_bytes=1024)).reason == "media_too_large"
+
+
+async def test_a_video_may_have_more_bytes_than_a_picture(host: MediaHost, tmp_path: Path) -> None:
+    """Whatever it is called, and wherever it lies; what only says that it is large, and shows no video, is refused."""
+    film = video()
+    host.answers["/a.jpg"] = (200, {"Content-Type": "image/jpeg"}, film)
+    host.answers["/b.mp4"] = (200, {"Content-Type": "video/mp4"}, b"x" * 3000)
+    (tmp_path / "a.jpg").write_bytes(film)
+    large: dict[str, object] = {"media_max_bytes": 1024, "media_max_video_bytes": len(film)}
+    assert await fetch(f"{host.url}/a.jpg", **large) == film
+    assert await fetch((tmp_path / "a.jpg").as_uri(), **{"media_root": tmp_path, **large}) == film
+    assert (await refused(f"{host.url}/b.mp4", **large)).reason == "media_too_large"
+    small: dict[str, object] = {"media_max_bytes": 1024, "media_max_video_bytes": len(film) - 1}
+    assert (await refused(f"{host.url}/a.jpg", **small)).reason == "media_too_large"
+    assert (
+        await refused((tmp_path / "a.jpg").as_uri(), **{"media_root": tmp_path, **small})
+    ).reason == "media_too_large"
+
+
+async def test_no_more_large_videos_are_in_memory_than_allowed(host: MediaHost) -> None:
+    """The next one comes later, and its host is not said to have been asked in vain; pictures are let through."""
+    host.answers |= {"/film": (200, {}, video()), "/picture": (200, {}, b"x" * 1000)}
+    settings = Settings(media_private_hosts=True, media_max_bytes=1024, media_videos_at_once=1, media_line_seconds=0.2)
+    async with MediaFetcher(settings) as media:
+        async with media.opened(f"{host.url}/film"):
+            with pytest.raises(MediaUnavailable) as caught:
+                await media.fetch(f"{host.url}/film")
+            assert not caught.value.asked
+            assert await media.fetch(f"{host.url}/picture") == b"x" * 1000
+        assert await media.fetch(f"{host.url}/film") == video()
 
 
 async def test_no_more_downloads_run_at_once_than_allowed(host: MediaHost) -> None:

@@ -21,7 +21,7 @@ from workers.core.lease import Lease
 from workers.domain.erasure import ErasureKey, Erasures
 from workers.domain.events import Event, PostPublished, PostRemoved
 from workers.domain.events.posts import Media
-from workers.domain.media import InvalidMedia
+from workers.domain.media import Frame, InvalidMedia
 from workers.domain.vectors import Array
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
@@ -35,10 +35,15 @@ WIRE = Wire(JsonCodec(), "test", "")
 THREADS = ThreadPoolExecutor(2)
 
 
-def prepare(data: bytes) -> Array:
-    """Four pixels from the hash of the bytes; bytes that begin with ``broken`` are no picture."""
+def prepare(data: bytes) -> list[Frame]:
+    """Four pixels from the hash of the bytes; ``broken`` bytes are no picture, ``film N`` is a video of N keyframes."""
     if data.startswith(b"broken"):
         raise InvalidMedia("media_corrupt", "cut off")
+    count = int(data.split()[1]) if data.startswith(b"film") else 1
+    return [Frame(number * 700, _four_pixels(data + bytes([number]) * (number > 0))) for number in range(count)]
+
+
+def _four_pixels(data: bytes) -> Array:
     return np.frombuffer(hashlib.sha256(data).digest()[:12], dtype=np.uint8).reshape(2, 2, 3)
 
 
@@ -66,6 +71,7 @@ class House:
         self.store = MemoryStore()
         self.encoder, self.backfill = HashingEncoder(), HashingEncoder()
         self.media = MemoryMedia({f"mem:{name}": f"picture {name}".encode() for name in "abcdef"})
+        self.media.pictures |= {"mem:v": b"film 3 v", "mem:w": b"film 8 w", "mem:x": b"film 2 x"}
         self.settings = Settings(media_attempts=3, retry_seconds=1.0)
         self.erasures = Erasures(ErasureKey(b"a key of the tests"))
         self.lease = Lease(3600.0, SystemClock())

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from tests.unit.embedder.conftest import published, removed
 from workers.domain.events import PostPublished, PostRemoved
 from workers.embedder.content import event_hash
-from workers.embedder.plan import Embed, Republish, Retract, StoredPost, StoredVisual, plan, rank_of
+from workers.embedder.plan import Embed, Keyframe, Republish, Retract, StoredPost, StoredVisual, plan, rank_of
 
 VECTOR = np.ones(2, dtype=np.float32)
+STILL = Keyframe(0, VECTOR)
 
 
 def stored(event: PostPublished | PostRemoved, hashes: tuple[str, ...] = ("h",)) -> StoredPost:
@@ -28,7 +29,8 @@ def stored(event: PostPublished | PostRemoved, hashes: tuple[str, ...] = ("h",))
         media_hashes=() if gone else hashes,
         published_at=None if gone else datetime(2026, 1, 2, tzinfo=UTC),
         caption=None if gone else VECTOR,
-        visuals={} if gone else {n: StoredVisual(hash_, VECTOR) for n, hash_ in enumerate(hashes)},
+        frames=() if gone else ((0,),) * len(hashes),
+        visuals={} if gone else {(n, 0): StoredVisual(hash_, STILL) for n, hash_ in enumerate(hashes)},
     )
 
 
@@ -63,7 +65,7 @@ def test_a_newer_revision_may_reuse_every_stored_vector() -> None:
 
 def test_a_post_between_its_two_writes_is_embedded_again_by_its_own_event() -> None:
     """The visuals of another content lie under the post."""
-    torn = replace(stored(published(5)), visuals={0: StoredVisual("other", VECTOR)})
+    torn = replace(stored(published(5)), visuals={(0, 0): StoredVisual("other", STILL)})
     assert isinstance(plan(torn, published(5)), Embed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -18,8 +19,10 @@ from workers.domain.events import (
 )
 from workers.domain.events.posts import Media
 from workers.domain.ids import post_object_id, visual_id
+from workers.domain.media import Frame
 from workers.domain.topics import topic_name
 from workers.domain.vectors import centre, from_bytes
+from workers.embedder.worker import MEDIA_AT_ONCE
 from workers.wire.letters import origin_headers
 from workers.wire.records import Dead, Done, Later, Unavailable
 
@@ -27,6 +30,11 @@ from workers.wire.records import Dead, Done, Later, Unavailable
 def visuals(house: House) -> list[int]:
     """Positions of the visuals of the one post."""
     return sorted(int(str(stored.properties["position"])) for stored in house.store.all("Visual").values())
+
+
+def hash_of(name: str) -> str:
+    """Of the bytes of a medium."""
+    return hashlib.sha256(House().media.pictures[f"mem:{name}"]).hexdigest()
 
 
 def post(house: House, post_id: str = "p1") -> dict[str, object]:
@@ -185,14 +193,85 @@ async def test_a_picture_that_is_gone_is_a_dead_letter(house: House) -> None:
     assert verdict == Dead("media_gone", "media[1] mem:z: HTTP 404")
 
 
-async def test_a_video_is_a_dead_letter_before_anything_is_fetched(house: House) -> None:
-    """A post is not embedded in part."""
-    media = [{"url": "mem:a", "kind": "image"}, {"url": "mem:v", "kind": "video"}]
-    (verdict,) = await house.give(published(1, media=media))
-    assert isinstance(verdict, Dead)
-    assert verdict.reason == "media_unsupported"
-    assert "media[1] mem:v" in verdict.detail
-    assert not house.media.fetched
+async def test_a_video_becomes_a_visual_for_each_keyframe_with_its_time(house: House) -> None:
+    """Between two pictures: each visual says its place, its time and the medium that it is of."""
+    await house.give(published(pictures="avb"))
+    stored = house.store.all("Visual")
+    ids = {visual_id("p1", *place, MODEL): place for place in ((0, 0), (1, 0), (1, 1), (1, 2), (2, 0))}
+    assert stored.keys() == ids.keys()
+    said = {ids[id_]: (each.properties["position"], each.properties["timestamp_ms"]) for id_, each in stored.items()}
+    assert said == {(0, 0): (0, 0), (1, 0): (1, 0), (1, 1): (1, 700), (1, 2): (1, 1400), (2, 0): (2, 0)}
+    assert {stored[id_].properties["media_hash"] for id_, place in ids.items() if place[0] == 1} == {hash_of("v")}
+    assert (post(house)["frames"], post(house)["visuals"]) == (["0", "0 700 1400", "0"], 5)
+
+
+async def test_a_video_counts_as_much_as_a_picture_in_what_is_announced(house: House) -> None:
+    """However many keyframes it has: their mean first, then the mean over the media; read back it is the same."""
+    (event,) = outputs((await house.give(published(pictures="av")))[0])
+    vectors = {
+        place: house.store.all("Visual")[visual_id("p1", *place, MODEL)].vectors["visual"].astype(np.float64)
+        for place in ((0, 0), (1, 0), (1, 1), (1, 2))
+    }
+    film = vectors[1, 0] + vectors[1, 1] + vectors[1, 2]
+    mean = vectors[0, 0] + film / np.linalg.norm(film)
+    assert isinstance(event, PostEmbedded)
+    assert event.visual is not None
+    assert np.allclose(from_bytes(event.visual), mean / np.linalg.norm(mean), atol=1e-6)
+    assert outputs((await house.give(published(pictures="av")))[0]) == [event]
+
+
+async def test_a_video_seen_again_is_neither_decoded_nor_embedded(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the hash of its bytes, in whatever place: vectors and times are those that are stored."""
+    await house.give(published(1, "av"))
+    before = house.state()
+
+    def never(data: bytes) -> list[Frame]:
+        raise AssertionError(data)
+
+    monkeypatch.setattr(house.embedder._pictures, "_prepare", never)
+    house.media.pictures["mem:v?s=2"] = house.media.pictures["mem:v"]
+    await house.give(published(2, ["v?s=2", "a"]))
+    await house.give(published(3, "av"))
+    vectors = {id_: told[1] for (name, id_), told in before.items() if name == "Visual"}  # type: ignore[index]
+    assert {id_: told[1] for (name, id_), told in house.state().items() if name == "Visual"} == vectors  # type: ignore[index]
+    assert house.encoder.images == 4
+
+
+async def test_an_edit_to_fewer_keyframes_leaves_none_behind(house: House) -> None:
+    """Eight keyframes, then two, then a picture, then nothing: none is left in any place."""
+    for revision, pictures, left in ((1, "wv", 11), (2, "xa", 3), (3, "aw", 9), (4, "b", 1)):
+        await house.give(published(revision, pictures))
+        assert len(house.store.all("Visual")) == left == post(house)["visuals"]
+    await house.give(published(5, "ww"))
+    await house.give(removed(6))
+    assert not house.store.all("Visual")
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+async def test_a_medium_is_what_its_bytes_say(house: House, kind: str) -> None:
+    """A picture that is called a video is a picture, and the other way round."""
+    await house.give(published(1, media=[{"url": "mem:a", "kind": kind}, {"url": "mem:x", "kind": kind}]))
+    assert post(house)["frames"] == ["0", "0 700"]
+
+
+async def test_of_a_large_batch_not_all_pixels_are_held_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve carousels of twenty videos, each video another: what is encoded at once is of sixty media at most."""
+    held: list[int] = []
+    images = house.encoder.encode_images
+
+    async def counted(pixels: np.ndarray) -> np.ndarray:
+        held.append(len(pixels))
+        return await images(pixels)
+
+    monkeypatch.setattr(house.encoder, "encode_images", counted)
+    names = [[f"{post}-{number}" for number in range(20)] for post in range(12)]
+    house.media.pictures |= {f"mem:{name}": f"film 8 {name}".encode() for each in names for name in each}
+    posts = [published(1, each, post_id=f"big-{number}") for number, each in enumerate(names)]
+    assert all(isinstance(verdict, Done) for verdict in await house.give(*posts))
+    assert max(held) <= 8 * MEDIA_AT_ONCE
+    assert sum(held) == 12 * 20 * 8 == len(house.store.all("Visual"))
 
 
 async def test_a_busy_host_holds_a_post_back_a_few_times_and_no_longer(house: House) -> None:

@@ -49,6 +49,22 @@ async def test_a_hit_says_which_picture_and_both_scores(api: httpx.AsyncClient) 
     assert both["score"] == pytest.approx((both["visual_score"] + both["caption_score"]) / 2)
 
 
+async def test_a_hit_in_a_video_names_the_second(world: World, api: httpx.AsyncClient) -> None:
+    """Of the keyframe that is nearest, whichever way the post was found; pictures of the post are one for a medium."""
+    world.post("film", visual="cat|sport>cat>bread>sport", caption="cat")
+    hits = (await api.get("/v1/search", params={"q": "bread", "limit": 100})).json()["hits"]
+    film = next(hit for hit in hits if hit["post_id"] == "film")
+    assert film["visual"] == {"position": 1, "timestamp": 2000, "url": "https://x/film"}
+    assert len((await api.get("/v1/posts/film")).json()["pictures"]) == 2
+
+
+async def test_posts_are_found_behind_the_many_keyframes_of_others(world: World, api: httpx.AsyncClient) -> None:
+    """Thirty posts of four videos lie nearer than the pictures that make the page full."""
+    for number in range(30):
+        world.post(f"film-{number}", visual="|".join([">".join(["bread"] * 8)] * 4))
+    assert len(await found(api, q="bread", blend=0, limit=33)) == 33
+
+
 async def test_a_removed_post_is_never_shown(api: httpx.AsyncClient) -> None:
     """Not even while its pictures are still there."""
     for blend in (0, 0.5, 1):

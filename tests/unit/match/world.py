@@ -189,24 +189,25 @@ class World:
     def post(
         self, post_id: str, creator_id: str = "ann", visual: str = "", caption: str = "", removed: bool = False
     ) -> None:
-        """A post: the words on its pictures (``|`` between pictures) and in its caption."""
+        """A post: the words on its media (``|`` between them, ``>`` between a video's seconds) and in its caption."""
         shared = {"creator_id": creator_id, "platform": "tiktok", "published_at": NOW, "model_version": MODEL}
-        pictures = visual.split("|") if visual else []
+        media = [medium.split(">") for medium in visual.split("|")] if visual else []
         self.index.put(
             "Visual",
             *(
                 StoredObject(
-                    visual_id(post_id, position, 0, MODEL),
+                    visual_id(post_id, position, second, MODEL),
                     {
                         **shared,
                         "post_id": post_id,
                         "position": position,
-                        "timestamp_ms": 0,
+                        "timestamp_ms": 1000 * second,
                         "media_url": f"https://x/{post_id}",
                     },
                     {"visual": axis(*words.split())},
                 )
-                for position, words in enumerate(pictures)
+                for position, seconds in enumerate(media)
+                for second, words in enumerate(seconds)
             ),
         )
         properties = {**shared, "post_id": post_id, "revision": 3, "removed": removed, "complete": not removed}
@@ -214,7 +215,7 @@ class World:
             "Post",
             StoredObject(
                 post_object_id(post_id, MODEL),
-                {**properties, "caption": caption, "visuals": len(pictures), "url": f"https://x/p/{post_id}"},
+                {**properties, "caption": caption, "visuals": sum(map(len, media)), "url": f"https://x/p/{post_id}"},
                 {"caption": axis(*caption.split())} if caption else {},
             ),
         )

@@ -71,6 +71,32 @@ def visual_older(world: World) -> set[Seen]:
     return {("stale", "visual", str(visual_id("p3", 0, 0, MODEL)))}
 
 
+def keyframe_gone(world: World) -> set[Seen]:
+    """The last keyframe of a video is missing."""
+    del world.store.all("Visual")[visual_id("p21", 1, 2, MODEL)]
+    return {("missing", "visual", str(visual_id("p21", 1, 2, MODEL)))}
+
+
+def keyframe_at_another_time(world: World) -> set[Seen]:
+    """A keyframe says that it is shown when it is not."""
+    change(world, "Visual", visual_id("p21", 1, 1, MODEL), timestamp_ms=699)
+    return {("drifted", "visual", str(visual_id("p21", 1, 1, MODEL)))}
+
+
+def keyframe_surplus(world: World) -> set[Seen]:
+    """A keyframe beyond those of its video."""
+    surplus = visual_id("p10", 1, 3, MODEL)
+    change(world, "Visual", visual_id("p10", 1, 2, MODEL), surplus, timestamp_ms=2100)
+    return {("extra", "visual", str(surplus))}
+
+
+def frames_lost(world: World) -> set[Seen]:
+    """A post has forgotten that one of its media is a video."""
+    change(world, "Post", post_object_id("p28", MODEL), frames=["0", "when it is shown"])
+    lost = [visual_id("p28", position, ordinal, MODEL) for position, ordinal in ((0, 0), (1, 0), (1, 1), (1, 2))]
+    return {("drifted", "post", str(post_object_id("p28", MODEL)))} | {("extra", "visual", str(id_)) for id_ in lost}
+
+
 def visual_turned(world: World) -> set[Seen]:
     """A picture has another vector: the post is not what its row says."""
     turn(world, "Visual", visual_id("p2", 0, 0, MODEL))
@@ -193,6 +219,10 @@ DAMAGES: tuple[Callable[[World], set[Seen]], ...] = (
     visual_surplus,
     visual_other_field,
     visual_older,
+    keyframe_gone,
+    keyframe_at_another_time,
+    keyframe_surplus,
+    frames_lost,
     visual_turned,
     caption_turned,
     post_gone,

@@ -43,11 +43,14 @@ READS = {
     "outcomes": ("matches", "decisions", "outcomes"),
 }
 CREATORS, POSTS = 6, 5
+FILMS = (10, 21, 28)
 
 
 def post(number: int, revision: int = 1, **fields: Any) -> PostPublished:
-    """Post ``number`` of one of six creators, with two pictures or, now and then, with none."""
+    """Post ``number`` of one of six creators, with two pictures, now and then with none, or with a video beside one."""
     pictures = [] if number % 7 == 6 else ["abcdef"[number % 6], "abcdef"[(number + 1) % 6]]
+    if number in FILMS:
+        pictures[1] = "v"
     given: dict[str, Any] = {
         "post_id": f"p{number}",
         "creator_id": f"c{number % CREATORS}",
