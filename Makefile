@@ -16,8 +16,9 @@ ALL ?=
 FAULTS ?=
 RQ ?= on
 FAILED ?=
+MODELS ?=
 
-.PHONY: help demo lint check test audit storm fix lock clean
+.PHONY: help demo lint check test audit storm models fix lock clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +56,15 @@ audit: $(STAMP) ## Known vulnerabilities of the locked versions (asks the packag
 
 storm: $(STAMP) ## Kill, freeze and lose things while events come in; compare with the oracle (SEED=1 MINUTES=10, ALL=1, FAILED=1, RQ=off, FAULTS=1)
 	@$(BIN)/python -m $(if $(FAULTS),tests.storm.planted --seed $(SEED),tests.storm --seed $(SEED) --minutes $(MINUTES) $(if $(ALL),--all) $(if $(FAILED),--failed) $(if $(filter off,$(RQ)),--quantizer none))
+
+models: $(VENV)/.models ## Build and check five architectures and SigLIP with random weights (MODELS="RN50 …"; 20 minutes)
+	@$(BIN)/python -m tests.models $(MODELS)
+
+$(VENV)/.models: $(STAMP)
+	@echo "==> torch, open_clip and OpenVINO into $(VENV) (5.5 GB, about 3 minutes)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation -e '.[models]'
+	@$(BIN)/python -m pip check
+	@touch $@
 
 fix: $(STAMP) ## Format and mend what can be mended
 	@$(BIN)/ruff format .

@@ -44,7 +44,8 @@ class Serving:
     def how(self) -> layout.How:
         """As far as nothing must be measured for it."""
         if self.target == "gpu":
-            return layout.How("gpu", self.engine, "fp16", reason="float16 was not measured: not run on a GPU")
+            weights: layout.Weights = "whole" if self.engine == "torch" else "half"
+            return layout.How("gpu", self.engine, "fp16", weights, reason="float16 was not measured: not run on a GPU")
         if self.precision == "auto":
             return layout.How(precision="f32", threads=self.threads, reason="no pictures to measure bfloat16 with")
         return layout.How(precision=self.precision, threads=self.threads, reason="as asked for")
@@ -128,18 +129,20 @@ def _export_towers(source: OpenClip, root: Path, serving: Serving, pictures: Arr
     import torch
 
     size = source.image.size
-    exported = [
-        ("picture", towers.picture_tower(source.model, source.image.mean, source.image.std, source.head),
-         torch.zeros(2, size, size, 3, dtype=torch.uint8), "pixels", root / layout.IMAGE_FILE),
-        ("text", towers.text_tower(source.model), source.tokenizer(["a", "b"], context_length=source.context_length),
-         "text", root / layout.TEXT_FILE),
-    ]  # fmt: skip
-    for kind, tower, example, input_name, path in exported:
-        step(f"exporting the {kind} tower")
-        whole = None if pictures is None else path.with_name(WHOLE)
-        towers.export_onnx(tower, example, input_name, path, whole)
-        if serving.target == "gpu" and serving.engine == "torch":
-            towers.export_torch(tower, example, path.with_name("model.pt2"))
+    pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    codes = source.tokenizer(["a", "b"], context_length=source.context_length)
+    images, texts = root / layout.IMAGE_FILE, root / layout.TEXT_FILE
+    whole = None if pictures is None else WHOLE
+    step("exporting the picture tower")
+    image_tower = towers.picture_tower(source.model, source.image.mean, source.image.std, source.head)
+    towers.export_onnx(image_tower, pixels, "pixels", images, whole)
+    step("exporting the text tower")
+    towers.export_onnx(towers.text_tower(source.model), codes, "text", texts, whole)
+    if serving.target == "gpu" and serving.engine == "torch":
+        step("exporting both towers as programs of torch")
+        towers.export_torch(image_tower, pixels, images.with_name(layout.PROGRAM))
+        text_tower = towers.text_tower(towers.without_pictures(source.model))
+        towers.export_torch(text_tower, codes, texts.with_name(layout.PROGRAM))
     if pictures is None:
         return serving.how()
     step("measuring what holds")
@@ -158,7 +161,8 @@ def _measured(source: OpenClip, root: Path, serving: Serving, pixels: Array) -> 
         how = replace(how, precision=precision, reason=why)
     for half in halves:
         towers.keep_one(half, half.with_name(WHOLE), weights)
-    return replace(how, weights=weights, reason=f"{how.reason}; {reason}")
+    kept = how.weights if how.engine == "torch" else weights
+    return replace(how, weights=kept, reason=f"{how.reason}; {reason}")
 
 
 def centring_means(source: OpenClip, samples: Samples, step: Step = lambda _: None) -> CentringMeans:

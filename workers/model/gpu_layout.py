@@ -51,9 +51,13 @@ model_warmup {{
 """
 _TOKENIZER = """\
 backend: "python"
-output [ {{ name: "tokens", data_type: TYPE_INT64, dims: [ {context} ] }} ]
+output [
+  {{ name: "tokens", data_type: TYPE_INT64, dims: [ {context} ] }},
+  {{ name: "codes", data_type: TYPE_INT64, dims: [ {context} ] }}
+]
 instance_group [ {{ count: 2, kind: KIND_CPU }} ]
 """
+# Between the steps is a tensor of its own: an output of the whole that nobody asks for is not handed on by Triton.
 _ENSEMBLE = """\
 platform: "ensemble"
 output [
@@ -65,10 +69,11 @@ ensemble_scheduling {{
     model_name: "{tokens}", model_version: 1
     input_map {{ key: "text", value: "text" }}
     output_map {{ key: "tokens", value: "tokens" }}
+    output_map {{ key: "codes", value: "codes" }}
   }}
   step {{
     model_name: "{tower}", model_version: 1
-    input_map {{ key: "text", value: "tokens" }}
+    input_map {{ key: "text", value: "codes" }}
     output_map {{ key: "embedding", value: "embedding" }}
   }}
 }}

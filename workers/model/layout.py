@@ -38,6 +38,7 @@ Precision = Literal["bf16", "f32", "fp16"]
 Weights = Literal["half", "whole"]
 BACKEND = Path(__file__).with_name("triton_backend.py")
 MAX_BATCH, BEST_BATCH = 32, 16
+PROGRAM = "model.pt2"
 KEEP = "KEEP"
 TOKENS = ', {{ name: "tokens", data_type: TYPE_INT64, dims: [ {context} ] }}'
 # Requests of up to MAX_BATCH rows that may wait for a model. A worker has few in flight (4 for each priority), so that

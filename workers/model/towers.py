@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ def text_tower(model: Any) -> Any:
     return Texts().eval()
 
 
+def without_pictures(model: Any) -> Any:
+    """The same model, sharing its weights, without the picture tower: a program of texts would carry it along."""
+    lone = copy(model)
+    lone._modules = {name: part for name, part in model._modules.items() if name != "visual"}
+    return lone
+
+
 def posterior_head(anchors: Array, sharpness: float) -> Head:
     """e' = normalise(softmax(sharpness · e · Aᵀ) · A): the posterior mean of the anchors A [m, d]."""
     import torch
@@ -64,10 +72,10 @@ def posterior_head(anchors: Array, sharpness: float) -> Head:
     return head
 
 
-def export_onnx(tower: Any, example: Any, input_name: str, path: Path, whole: Path | None = None) -> None:
+def export_onnx(tower: Any, example: Any, input_name: str, path: Path, whole: str | None = None) -> None:
     """Writes `tower` with a free batch size; its larger weights are stored as float16 and computed as float32.
 
-    To `whole` it is written with all weights in float32, where that is asked for.
+    With all weights in float32 it is written beside it under the name `whole`, where that is asked for.
     """
     import torch
 
@@ -86,7 +94,7 @@ def export_onnx(tower: Any, example: Any, input_name: str, path: Path, whole: Pa
     model = program.model_proto
     if whole:
         forget_source(model)
-        _save(model, whole)
+        _save(model, path.with_name(whole))
     halve_weights(model)
     forget_source(model)
     _save(model, path)

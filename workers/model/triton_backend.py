@@ -148,7 +148,11 @@ class TritonPythonModel:
         if self.codes is not None:
             inputs = [self.codes([text.decode("utf-8", "replace") for text in rows[:, 0]]) for rows in inputs]
         if self.run is None:
-            return [pb_utils.InferenceResponse([pb_utils.Tensor("tokens", rows)]) for rows in inputs]
+            # Twice: as what is told, and as what the ensemble hands on to the tower.
+            return [
+                pb_utils.InferenceResponse([pb_utils.Tensor(name, rows) for name in ("tokens", "codes")])
+                for rows in inputs
+            ]
         vectors = self.run(np.concatenate(inputs))
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         starts = np.cumsum([len(rows) for rows in inputs])[:-1]

@@ -121,7 +121,12 @@ def test_texts_are_tokenised_inside_clip_text(schema: Any, tmp_path: Path) -> No
     whole, first, second = (configs[name] for name in (gpu_layout.TEXT, gpu_layout.TOKENS, gpu_layout.TOWER))
     assert [step.model_name for step in whole.ensemble_scheduling.step] == [first.name, second.name]
     assert (whole.input[0].name, whole.input[0].data_type) == ("text", schema.TYPE_STRING)
-    assert (first.output[0].data_type, list(first.output[0].dims)) == (second.input[0].data_type, [77])
+    told, handed_on = first.output
+    assert (told.name, handed_on.name) == ("tokens", "codes")
+    assert (handed_on.data_type, list(handed_on.dims)) == (second.input[0].data_type, [77])
+    assert whole.ensemble_scheduling.step[1].input_map["text"] == "codes"
+    # Triton does not hand on a tensor that is an output of the whole and not asked for.
+    assert "codes" not in {one.name for one in whole.output}
     assert list(second.input[0].dims) == [77]
     assert [(one.name, list(one.dims)) for one in whole.output] == [("embedding", [512]), ("tokens", [77])]
     assert {config.max_batch_size for config in (whole, first, second)} == {gpu_layout.MAX_BATCH}

@@ -1,0 +1,1 @@
+"""``make models``: architectures with random weights, built, served by Triton and held against open_clip."""

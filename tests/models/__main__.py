@@ -1,0 +1,165 @@
+"""``python -m tests.models``: each architecture built, served by Triton and held against open_clip; `make models`.
+
+Weights are random: nothing is downloaded. One model at a time, and its files are removed before the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from tests.models.weights import write_hub_tokenizer, write_weights
+from workers.config import REPOSITORY
+from workers.stack import versions
+
+REPORT = REPOSITORY / "reports" / "models.json"
+MODELS = ("ViT-B-32", "ViT-L-14", "RN50", "convnext_base", "MobileCLIP-S1")
+WITH_TOKENIZER = "ViT-B-16-SigLIP"
+LIMIT = 1800.0
+
+
+@dataclass
+class Checked:
+    """What became of one model: what was built, the rows of `model check`, or what went wrong."""
+
+    model: str
+    card: dict[str, Any] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    build_seconds: float = 0.0
+    failure: str = ""
+
+    def holds(self) -> bool:
+        """Every row, and there are some."""
+        return not self.failure and bool(self.rows) and all(row["holds"] for row in self.rows)
+
+    def value(self, name: str) -> str:
+        """The value of a row, for the table."""
+        return next((f"{row['value']:.5f}" for row in self.rows if row["name"] == name), "-")
+
+
+def main() -> int:
+    """0 where every model holds, 1 where one does not."""
+    parser = argparse.ArgumentParser(prog="python -m tests.models", description=__doc__)
+    parser.add_argument("models", nargs="*", default=[*MODELS, WITH_TOKENIZER], help="names that open_clip knows")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=None, help="where the large files go for a while")
+    asked = parser.parse_args()
+    console, results = Console(), []
+    for model in asked.models:
+        with tempfile.TemporaryDirectory(prefix="streamscout-models-", dir=asked.folder) as folder:
+            results.append(tried(model, Path(folder), asked.seed))
+        write(results, asked.seed)
+        console.print(table(results))
+    return 0 if all(one.holds() for one in results) else 1
+
+
+def tried(model: str, folder: Path, seed: int) -> Checked:
+    """Weights, repository, Triton and check of one model, each in a process of its own, which gives its memory back."""
+    result = Checked(model)
+    checkpoint, repository = folder / "weights.pt", folder / "repository"
+    source = ["--model", model, "--checkpoint", str(checkpoint)]
+    try:
+        apart(write_weights, model, checkpoint, seed)
+        if model == WITH_TOKENIZER:
+            source += ["--tokenizer", str(write_hub_tokenizer(folder / "tokenizer"))]
+        begun = time.monotonic()
+        built = streamscout(
+            folder, ["model", "build", *source, "--licence", "none: random weights", "--out", str(repository), "--json"]
+        )
+        result.build_seconds = time.monotonic() - begun
+        (result.card,) = orjson.loads(said(built, (0,)))
+        said(streamscout(folder, ["up", "--only", "triton"]), (0,))
+        checked = streamscout(folder, ["model", "check", *source, "--images", str(photographs()), "--json"])
+        result.rows = orjson.loads(said(checked, (0, 1)))["rows"]
+    except (subprocess.SubprocessError, OSError, RuntimeError, ValueError) as error:
+        result.failure = f"{type(error).__name__}: {error}"[:1000]
+    finally:
+        streamscout(folder, ["down", "--wipe", "--only", "triton"])
+        shutil.rmtree(repository, ignore_errors=True)
+    return result
+
+
+def photographs() -> Path:
+    """scikit-image's: other pictures than those that the build measures with."""
+    package = find_spec("skimage")
+    assert package is not None
+    return Path(str(package.origin)).parent / "data"
+
+
+def apart(work: Any, *arguments: Any) -> None:
+    """In a process of its own. Raises RuntimeError where that fails."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"{work.__name__} ended with {process.exitcode}")
+
+
+def streamscout(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    """Our own command line, with a stack and a model repository in `folder`; its progress goes where ours does."""
+    env = {
+        **os.environ,
+        "STREAMSCOUT_DATA_DIR": str(folder / "stack"),
+        "STREAMSCOUT_MODEL_REPOSITORY": str(folder / "repository"),
+    }
+    env.pop("STREAMSCOUT_TRITON_URL", None)
+    command = [sys.executable, "-m", "workers", *arguments]
+    return subprocess.run(command, env=env, stdout=subprocess.PIPE, check=False, cwd=REPOSITORY, timeout=LIMIT)
+
+
+def said(done: subprocess.CompletedProcess[bytes], codes: tuple[int, ...]) -> bytes:
+    """Its output. Raises RuntimeError where it ended otherwise than expected."""
+    if done.returncode not in codes:
+        raise RuntimeError(f"{' '.join(done.args[2:6])} … ended with {done.returncode}")
+    return done.stdout
+
+
+def write(results: Sequence[Checked], seed: int) -> None:
+    """``reports/models.json``, after each model, so that no end loses them."""
+    packages = ("open_clip_torch", "torch", "onnx", "timm", "transformers", "tokenizers", "openvino")
+    report = {
+        "seed": seed,
+        "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "versions": {"triton": versions.TRITON, **{name: version(name) for name in packages}},
+        "rows": [
+            {**row, "name": f"{one.model}: {row['name']}", "unit": ""} for one in results for row in one.rows
+        ],
+        "models": [
+            {"model": one.model, "build_s": round(one.build_seconds, 1), "failure": one.failure, **one.card}
+            for one in results
+        ],
+    }  # fmt: skip
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+
+
+def table(results: Sequence[Checked]) -> Table:
+    """One line a model: what was chosen when it was built, and what `model check` found."""
+    found = Table("model", "precision", "texts", "mean off", "pictures", "mean off", "and decoded", "mean off", "holds")
+    for one in results:
+        names = ("texts: at the model", "pictures: at the model", "pictures: decoded and resized too")
+        values = [one.value(f"{name}{part}") for name in names for part in ("", ", mean off")]
+        end = "yes" if one.holds() else f"NO {one.failure[:60]}"
+        found.add_row(one.model, str(one.card.get("precision", "-")), *values, end)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
