@@ -17,10 +17,11 @@ import structlog
 
 from workers import metrics
 from workers.config import Settings
-from workers.containment.admission import Admission, Misplaced
+from workers.containment.admission import Admission
 from workers.containment.breaker import Alarm, Breaker
+from workers.containment.counting import Counting
 from workers.containment.dead_letters import dead_letter
-from workers.containment.retry import Delayed, Retry
+from workers.containment.retry import Retry
 from workers.core.batch import Partition, Queue, Waiting
 from workers.core.clock import Clock, SystemClock
 from workers.core.fetch import Fetcher
@@ -28,7 +29,7 @@ from workers.core.lease import Lease, LeaseExpired
 from workers.domain.events import Event
 from workers.domain.reasons import Reason
 from workers.domain.topics import topic_name
-from workers.wire.cloudevents import Wire, source_time
+from workers.wire.cloudevents import Wire
 from workers.wire.records import (
     Consumer,
     Dead,
@@ -43,7 +44,6 @@ from workers.wire.records import (
     OutRecord,
     ProduceFailed,
     Producer,
-    TopicPartition,
     Unavailable,
     Verdict,
 )
@@ -88,12 +88,11 @@ class Loop(Generic[EventT]):
         self._dead, again, retry = own
         self._topics = [*(topic_name(settings.namespace, topic) for topic in topics), again, retry]
         self._retry, self._breaker = Retry(settings, retry), Breaker(settings)
-        self._alarm = Alarm(worker, self._breaker)
+        self._alarm, self._counting = Alarm(worker, self._breaker), Counting(worker, self._breaker)
         self._admission = Admission(wire, accepted, consumer.partitions, again, self._retry, serial_key, tombstones)
         self._queue = Queue(settings.batch_size, settings.batch_seconds, exclusive=serial_key is not None)
         self._room = max(settings.batch_size, settings.queue_size // 2)
         self._in_flight: dict[asyncio.Task[None], list[Waiting]] = {}
-        self._observed: set[TopicPartition] = set()
         self._sequence = 0
         self._decode_after = self._observe_after = 0.0
         self._moved_at = self._clock.monotonic()
@@ -299,7 +298,7 @@ class Loop(Generic[EventT]):
                 self._postpone(waiting, verdict, now)
             else:
                 waiting.partition.offsets.settle(waiting.item.record.position.offset)
-            self._count(waiting, verdict)
+            self._counting.verdict(waiting.item, verdict, self._clock.now(), now)
         self._queue.put(w for w, verdict in zip(batch, verdicts, strict=True) if isinstance(verdict, Later))
 
     def _postpone(self, waiting: Waiting, verdict: Later, now: float) -> None:
@@ -363,22 +362,7 @@ class Loop(Generic[EventT]):
     def _blocked(self, now: float) -> list[Partition]:
         return [partition for partition in self._fetcher.partitions.values() if partition.blocked_until > now]
 
-    def _count(self, waiting: Waiting, verdict: Verdict) -> None:
-        metrics.EVENTS.labels(self._worker, type(verdict).__name__.lower()).inc()
-        if isinstance(verdict, Dead):
-            self._breaker.count(verdict.reason, self._clock.monotonic())
-            metrics.DEAD_LETTERS.labels(self._worker, verdict.reason).inc()
-        elif isinstance(verdict, Done) and not isinstance(verdict, Misplaced | Delayed):
-            self._breaker.count(None, self._clock.monotonic())
-            age = self._clock.now().timestamp() - int(source_time(waiting.item.record)) / 1000
-            metrics.FRESHNESS_SECONDS.labels(self._worker).observe(max(0.0, age))
-
     def _observe(self) -> None:
-        metrics.QUEUE_ITEMS.labels(self._worker).set(len(self._queue) + len(self._fetcher.records))
-        metrics.PAUSED_PARTITIONS.labels(self._worker).set(len(self._blocked(self._clock.monotonic())))
-        for name, partition in self._fetcher.partitions.items():
-            if (lag := self._consumer.lag(name, partition.offsets.committable)) is not None:
-                metrics.LAG.labels(self._worker, *name).set(lag)
-        for name in self._observed - self._fetcher.partitions.keys():
-            metrics.LAG.remove(self._worker, *name)
-        self._observed = set(self._fetcher.partitions)
+        lags = {n: self._consumer.lag(n, p.offsets.committable) for n, p in self._fetcher.partitions.items()}
+        blocked = len(self._blocked(self._clock.monotonic()))
+        self._counting.observe(len(self._queue) + len(self._fetcher.records), blocked, lags)
