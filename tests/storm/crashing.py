@@ -41,9 +41,9 @@ def before(owner: Any, name: str, die: Die, when: Callable[..., bool] = lambda *
 
 def stored(die: Die) -> None:
     """A batch is stored, its outputs are not sent."""
-    from workers.core.loop import Loop
+    from workers.containment.writing import Writing
 
-    before(Loop, "_write", die)
+    before(Writing, "write", die)
 
 
 def announced(die: Die) -> None:

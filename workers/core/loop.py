@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Hashable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from typing import Generic
@@ -20,28 +19,23 @@ from workers.config import Settings
 from workers.containment.admission import Admission
 from workers.containment.breaker import Alarm, Breaker
 from workers.containment.counting import Counting
-from workers.containment.dead_letters import dead_letter
 from workers.containment.retry import Retry
+from workers.containment.writing import Writing
 from workers.core.batch import Partition, Queue, Waiting
 from workers.core.clock import Clock, SystemClock
 from workers.core.fetch import Fetcher
 from workers.core.lease import Lease, LeaseExpired
 from workers.domain.events import Event
-from workers.domain.reasons import Reason
 from workers.domain.topics import topic_name
 from workers.wire.cloudevents import Wire
 from workers.wire.records import (
     Consumer,
-    Dead,
-    Done,
     EventT,
     Handler,
     Health,
     InRecord,
     Item,
     Later,
-    OutputRefused,
-    OutRecord,
     ProduceFailed,
     Producer,
     Unavailable,
@@ -83,11 +77,12 @@ class Loop(Generic[EventT]):
         tombstones: bool = False,
     ) -> None:
         self._worker, self._settings, self._clock = worker, settings, clock or SystemClock()
-        self._consumer, self._producer, self._handler, self._lease = consumer, producer, handler, lease
+        self._consumer, self._handler, self._lease = consumer, handler, lease
         own = (topic_name(settings.namespace, f"{worker}.{kind}") for kind in ("dead", "rekeyed", "retry"))
-        self._dead, again, retry = own
+        dead, again, retry = own
         self._topics = [*(topic_name(settings.namespace, topic) for topic in topics), again, retry]
         self._retry, self._breaker = Retry(settings, retry), Breaker(settings)
+        self._writing = Writing(worker, producer, dead, self._clock.now)
         self._alarm, self._counting = Alarm(worker, self._breaker), Counting(worker, self._breaker)
         self._admission = Admission(wire, accepted, consumer.partitions, again, self._retry, serial_key, tombstones)
         self._queue = Queue(settings.batch_size, settings.batch_seconds, exclusive=serial_key is not None)
@@ -193,7 +188,9 @@ class Loop(Generic[EventT]):
         try:
             await self._begin(batch)
             verdicts = await self._handle(batch)
-            await self._write(batch, verdicts)
+            self._lease.check()
+            with metrics.stage(self._worker, "outputs"):
+                await self._writing.write([waiting.item for waiting in batch], verdicts)
             self._settle(batch, verdicts)
         except LeaseExpired as error:
             log.warning("batch dropped", worker=self._worker, items=len(batch), reason=str(error))
@@ -256,39 +253,6 @@ class Loop(Generic[EventT]):
         if len(answers) != len(items):
             raise RuntimeError(f"{len(answers)} verdicts for {len(items)} items: the handler must give one each")
         return answers
-
-    async def _write(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
-        """Outputs and dead letters, all acknowledged; of an output that Kafka never takes the event is dead, alone.
-
-        Another ProduceFailed escapes and ends the process, uncommitted; so does a dead letter that is refused.
-        """
-        self._lease.check()
-        places: Sequence[int] = range(len(batch))
-        with metrics.stage(self._worker, "outputs"):
-            while places:
-                records = [(place, each) for place in places for each in self._outputs(batch[place], verdicts[place])]
-                sent = [self._acknowledged(self._producer.send(record), record) for _, record in records]
-                answers = zip(records, await asyncio.gather(*sent), strict=True)
-                refused = {place: why for (place, _), why in answers if why is not None}
-                for place, why in refused.items():
-                    if isinstance(verdicts[place], Dead):
-                        raise why
-                    verdicts[place] = Dead(Reason.OUTPUT_REFUSED, str(why))
-                places = list(refused)
-
-    async def _acknowledged(self, sent: Future[None], record: OutRecord) -> OutputRefused | None:
-        try:
-            await asyncio.wrap_future(sent)
-        except OutputRefused as refused:
-            return refused
-        metrics.OUTPUTS.labels(self._worker, record.topic).inc()
-        return None
-
-    def _outputs(self, waiting: Waiting, verdict: Verdict) -> Sequence[OutRecord]:
-        if isinstance(verdict, Dead):
-            item, now = waiting.item, self._clock.now()
-            return [dead_letter(item.record, verdict, self._dead, self._worker, item.attempts, now)]
-        return verdict.outputs if isinstance(verdict, Done) else ()
 
     def _settle(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
         """Dealt with, or again after a pause: of its partition only, and in the order it had."""
