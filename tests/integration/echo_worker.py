@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
+from tests.waiting import eventually_async
 from workers.adapters.kafka import KafkaConsumer, KafkaProducer
 from workers.config import Settings, load_settings
 from workers.core.lease import Lease
@@ -32,16 +33,18 @@ class Echo:
     """Appends each post to ``stored`` (the store) and writes it to ``embeddings`` (the output), in that order.
 
     ``slow…`` waits for a host of its own first, ``dead…`` cannot be used, ``poison…`` kills the process,
-    of ``large…`` come LARGE bytes that nothing makes smaller.
+    of ``large…`` come LARGE bytes that nothing makes smaller, ``old…`` holds its batch until there is a file ``go``.
     """
 
     def __init__(self, settings: Settings, lease: Lease) -> None:
         self._lease = lease
-        self._stored = settings.data_dir / "stored"
+        self._stored, self._go = settings.data_dir / "stored", settings.data_dir / "go"
         self._output = topic_name(settings.namespace, "embeddings")
 
     async def handle(self, batch: Sequence[Item[PostRemoved]]) -> Sequence[Verdict]:
         await asyncio.sleep(0.01)
+        if any(item.event.post_id.startswith("old") for item in batch):
+            await eventually_async(self._may_go)
         self._lease.check()
         if any(item.event.post_id.startswith("poison") for item in batch):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -50,6 +53,9 @@ class Echo:
             done = zip(batch, verdicts, strict=True)
             store.writelines(f"{item.event.post_id}\n" for item, verdict in done if isinstance(verdict, Done))
         return verdicts
+
+    async def _may_go(self) -> bool:
+        return self._go.exists()
 
     def _verdict(self, item: Item[PostRemoved]) -> Verdict:
         post = item.event.post_id
@@ -68,7 +74,7 @@ async def echo_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[Post
     try:
         yield Loop(
             "embedder",
-            ["posts", "profiles"],
+            ["posts", "profiles", "posts.backfill"],
             consumer=KafkaConsumer(settings, "embedder"),
             producer=producer,
             wire=Wire(JsonCodec(), "/test", settings.namespace),
@@ -76,6 +82,7 @@ async def echo_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[Post
             handler=Echo(settings, lease),
             settings=settings,
             lease=lease,
+            backfill=["posts.backfill"],
         )
     finally:
         producer.close()

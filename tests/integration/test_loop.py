@@ -102,12 +102,15 @@ class Posts:
         for future in futures:
             future.result(60)
 
-    def name(self, *names: str, creator: str = "c1") -> None:
+    def name(self, *names: str, creator: str = "c1", topic: str = "posts") -> None:
         """Publish removals of posts called so, of one creator: see ``Echo`` for what becomes of them."""
+        futures = []
         for name in names:
             self.published.append(name)
             event = PostRemoved(post_id=name, creator_id=creator, revision=1)
-            self._producer.send(self._wire.record("posts", event, id=name, time=WHEN)).result(60)
+            futures.append(self._producer.send(self._wire.record(topic, event, id=name, time=WHEN)))
+        for future in futures:
+            future.result(60)
 
     def send(self, key: bytes, value: bytes, partition: int | None = None) -> None:
         """Write a raw record to ``posts``."""
@@ -148,10 +151,10 @@ class Posts:
         """The largest message that a topic takes."""
         limit_messages(self.settings, size, topic)
 
-    def uncommitted(self) -> int:
-        """Records of ``posts`` behind the group's offsets."""
+    def uncommitted(self, topic: str = "posts") -> int:
+        """Records of a topic behind the group's offsets."""
         group = topic_name(self.settings.namespace, "embedder")
-        posts = topic_name(self.settings.namespace, "posts")
+        posts = topic_name(self.settings.namespace, topic)
         count = len(self._admin.list_topics(posts).topics[posts].partitions)
         places = [(posts, number) for number in range(count)]
         done = sum(offset for offset, _ in committed_offsets(self.settings, group, places).values())
@@ -286,6 +289,20 @@ def test_a_worker_without_kafka_says_so_at_start(settings: Settings, start: Call
         assert nowhere.ended(60) == 3
     finally:
         nowhere.close()
+
+
+def test_a_backlog_of_backfill_holds_no_live_post(posts: Posts, start: Callable[[], Worker]) -> None:
+    """Far more than fits into memory, and none of it comes forward: what is published now is done all the same."""
+    old = [f"old{number}" for number in range(5000)]
+    posts.name(*old, creator="another", topic="posts.backfill")
+    start()
+    posts.publish(200)
+    eventually(lambda: posts.uncommitted() == 0, 60)
+    assert posts.stored() == Counter(posts.published[len(old) :])
+    assert posts.uncommitted("posts.backfill") == len(old)
+    (posts.settings.data_dir / "go").touch()
+    eventually(lambda: posts.uncommitted("posts.backfill") == 0, 60)
+    assert posts.stored() == posts.written() == Counter(posts.published)
 
 
 def test_a_slow_host_of_one_post_holds_nobody(posts: Posts, start: Callable[[], Worker]) -> None:

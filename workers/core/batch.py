@@ -27,7 +27,8 @@ class Partition:
 class Waiting:
     """An item in memory. ``verdict`` is known where the handler has nothing to say: undecodable, or on a wrong key.
 
-    Until ``after`` it waits by itself: not yet due, or for a resource of its own.
+    Until ``after`` it waits by itself: not yet due, or for a resource of its own. ``backfill``: it goes after all that
+    is not, wherever it has lain since.
     """
 
     item: Item[Any]
@@ -37,6 +38,7 @@ class Waiting:
     key: Hashable
     verdict: Done | Dead | None = None
     after: float = 0.0
+    backfill: bool = False
 
     @property
     def offset(self) -> int:
@@ -56,7 +58,8 @@ class Queue:
     """Items in the order of arrival. Of one ``key``, none is taken while an earlier one waits or is in flight.
 
     With ``exclusive``, items of one key never share a batch either. Items that wait, or whose partition does, count for
-    nothing, so that one slow partition, or one slow host, holds no other.
+    nothing, so that one slow partition, or one slow host, holds no other. Backfill is a line of its own, whose keys
+    hold nothing in the other: it may wait for live items as long as there are any.
     """
 
     def __init__(self, size: int, seconds: float, exclusive: bool) -> None:
@@ -68,18 +71,23 @@ class Queue:
         """Add what arrived, or comes again: it goes back to where it stood."""
         self._waiting = sorted([*self._waiting, *(w for w in items if w.partition.ours)], key=lambda w: w.sequence)
 
-    def ready(self, now: float) -> int:
-        """How many items wait for nothing but their turn."""
-        return sum(waiting.opens() <= now for waiting in self._waiting)
+    def ready(self, now: float, backfill: bool = False) -> int:
+        """How many items of a line wait for nothing but their turn."""
+        return sum(waiting.backfill == backfill and waiting.opens() <= now for waiting in self._waiting)
+
+    def oldest(self, now: float) -> int | None:
+        """When the oldest live item that waits for nothing but its turn came to Kafka: milliseconds of the epoch."""
+        free = (w for w in self._waiting if not w.backfill and w.opens() <= now)
+        return min((waiting.item.record.timestamp_ms for waiting in free), default=None)
 
     def held(self, now: float) -> list[Waiting]:
         """The items that wait by themselves."""
         return [waiting for waiting in self._waiting if waiting.after > now]
 
-    def take(self, now: float, most: int | None = None) -> list[Waiting]:
+    def take(self, now: float, most: int | None = None, backfill: bool = False) -> list[Waiting]:
         """The next batch, of ``most`` items at most: full, or its first item has waited long enough; else nothing.
 
-        What must run alone is a batch of its own, once nothing is in flight, and nothing overtakes it.
+        What must run alone is a batch of its own, once nothing is in flight, and nothing overtakes it, of either line.
         """
         size = self._size if most is None else min(self._size, most)
         batch: list[Waiting] = []
@@ -93,6 +101,8 @@ class Queue:
                     return []
                 batch.append(waiting)
                 break
+            if waiting.backfill != backfill:
+                continue
             if free:
                 batch.append(waiting)
             if self._exclusive or not batch or batch[-1] is not waiting:
@@ -116,9 +126,9 @@ class Queue:
         """Drop the items of partitions that are no longer ours."""
         self._waiting = [waiting for waiting in self._waiting if waiting.partition.ours]
 
-    def due(self, now: float) -> float | None:
+    def due(self, now: float, backfill: bool = True) -> float | None:
         """Seconds until the next item is due, if any waits: its batch closes or its partition opens."""
-        free = [w for w in self._waiting if w.key not in self._in_flight]
+        free = [w for w in self._waiting if w.key not in self._in_flight and (backfill or not w.backfill)]
         first = next((w for w in free if w.opens() <= now), None)
         if first is not None and first.alone() and self._in_flight:
             return None

@@ -23,7 +23,8 @@ NOTE_SECONDS = 0.005
 
 
 class Fetcher:
-    """Owns the assignment. Hands over in ``records``, in order, twice ``capacity`` at most.
+    """Owns the assignment. Hands over in ``records``, in order, twice ``capacity`` at most; those of ``backfill``'s
+    topics in a line of their own, which is full by itself: it holds nobody else.
 
     ``wake`` tells the loop that some came. The loop sets ``room`` when it took some, and ``blocked``: partitions that
     wait for a server. ``release(seconds)`` makes it finish, or else drop, what is in flight of partitions that are no
@@ -39,13 +40,16 @@ class Fetcher:
         seconds: float,
         wake: Callable[[], None],
         release: Callable[[float], None],
+        backfill: Collection[str] = (),
     ) -> None:
         self._consumer, self._lease, self._clock, self._capacity = consumer, lease, clock, capacity
         self._seconds, self._wake, self._release = seconds, wake, release
         self._stop = Event()
         self._paused: frozenset[TopicPartition] = frozenset()
         self._asked = False
+        self._backfill = frozenset(backfill)
         self.records: deque[tuple[Partition, InRecord]] = deque()
+        self.backfill: deque[tuple[Partition, InRecord]] = deque()
         self.partitions: Mapping[TopicPartition, Partition] = {}
         self.blocked: Collection[TopicPartition] = ()
         self._notes: deque[Future[None]] = deque()
@@ -87,7 +91,9 @@ class Fetcher:
             self._lease.renew(self._consumer.silence())
             self.polled_at = self._clock.monotonic()
             if record is not None:
-                self.records.append((self.partitions[record.position.topic, record.position.partition], record))
+                topic, number = record.position.topic, record.position.partition
+                line = self.backfill if topic in self._backfill else self.records
+                line.append((self.partitions[topic, number], record))
                 self._wake()
             if self.polled_at >= commit_at or self._asked:
                 self._asked = False
@@ -97,14 +103,17 @@ class Fetcher:
                 self._answer()
 
     def _pause(self) -> None:
-        """The loop pauses what waits for a server. Back-pressure pauses all, until half of the capacity is free.
+        """The loop pauses what waits for a server. Back-pressure pauses a line, until half of its capacity is free.
 
         That is the last means, for a loop that takes little for long: a pause costs what was fetched ahead, and half a
         second. Before it, a full hand-over slows the thread to one record each POLL_SECONDS.
         """
         assigned = frozenset(self.partitions)
-        full = len(self.records) >= (2 * self._capacity if self._paused < assigned else (self._capacity + 1) // 2)
-        wanted = assigned if full or self.draining else assigned.intersection(self.blocked)
+        wanted = assigned if self.draining else assigned.intersection(self.blocked)
+        past = frozenset(name for name in assigned if name[0] in self._backfill)
+        for line, partitions in ((self.records, assigned - past), (self.backfill, past)):
+            if len(line) >= ((self._capacity + 1) // 2 if partitions <= self._paused else 2 * self._capacity):
+                wanted |= partitions
         if more := wanted - self._paused:
             self._consumer.pause(more)
         if fewer := (self._paused & assigned) - wanted:

@@ -28,6 +28,7 @@ from workers.core.lease import Lease, LeaseExpired
 from workers.domain.events import Event
 from workers.domain.topics import topic_name
 from workers.wire.cloudevents import Wire
+from workers.wire.letters import ORIGIN, origin_headers
 from workers.wire.records import (
     Consumer,
     EventT,
@@ -57,7 +58,8 @@ class Loop(Generic[EventT]):
 
     ``serial_key``: items for which it is equal never share a batch, nor are two of them in flight; without it items
     of one Kafka key share a batch in order, but are never in flight in two. With ``tombstones`` a record without
-    a value goes to the handler, as an item whose event is None; else it is dead.
+    a value goes to the handler, as an item whose event is None; else it is dead. Of ``backfill``, topics too, one batch
+    fewer than all is in flight, and none begins while a live event has waited ``live_lag_seconds`` for its turn.
     """
 
     def __init__(
@@ -75,12 +77,14 @@ class Loop(Generic[EventT]):
         clock: Clock | None = None,
         serial_key: Callable[[Item[EventT]], Hashable] | None = None,
         tombstones: bool = False,
+        backfill: Collection[str] = (),
     ) -> None:
         self._worker, self._settings, self._clock = worker, settings, clock or SystemClock()
         self._consumer, self._handler, self._lease = consumer, handler, lease
         own = (topic_name(settings.namespace, f"{worker}.{kind}") for kind in ("dead", "rekeyed", "retry"))
         dead, again, retry = own
         self._topics = [*(topic_name(settings.namespace, topic) for topic in topics), again, retry]
+        self._backfill = frozenset(topic_name(settings.namespace, topic) for topic in backfill)
         self._retry, self._breaker = Retry(settings, retry), Breaker(settings)
         self._writing = Writing(worker, producer, dead, self._clock.now)
         self._alarm, self._counting = Alarm(worker, self._breaker), Counting(worker, self._breaker)
@@ -93,7 +97,9 @@ class Loop(Generic[EventT]):
         self._moved_at = self._clock.monotonic()
         self._stopping, self._wake = asyncio.Event(), asyncio.Event()
         patience, release = settings.shutdown_seconds, self._release_from_thread
-        self._fetcher = Fetcher(consumer, lease, self._clock, self._room, patience, self._wake_up, release)
+        self._fetcher = Fetcher(
+            consumer, lease, self._clock, self._room, patience, self._wake_up, release, self._backfill
+        )
 
     # The story.
 
@@ -130,40 +136,61 @@ class Loop(Generic[EventT]):
     def _take_in(self) -> None:
         """Decode what was fetched, each record alone (law 1), as far as there is room."""
         now = self._clock.monotonic()
-        arrived: list[Waiting] = []
-        room = 0 if self._alone() else self._room - self._queue.ready(now)
-        while self._fetcher.records and len(arrived) < room and now >= self._decode_after:
-            partition, record = self._fetcher.records[0]
-            try:
-                if partition.ours:
-                    arrived.append(self._admit(partition, record, now))
-            except Unavailable as error:
-                log.warning("cannot decode yet", reason=str(error))
-                self._decode_after = now + self._settings.retry_seconds
-            else:
-                self._fetcher.records.popleft()
-        self._queue.put(arrived)
+        for line, backfill in ((self._fetcher.records, False), (self._fetcher.backfill, True)):
+            arrived: list[Waiting] = []
+            room = 0 if self._alone() else self._room - self._queue.ready(now, backfill)
+            while line and len(arrived) < room and now >= self._decode_after:
+                partition, record = line[0]
+                try:
+                    if partition.ours:
+                        arrived.append(self._admit(partition, record, now))
+                except Unavailable as error:
+                    log.warning("cannot decode yet", reason=str(error))
+                    self._decode_after = now + self._settings.retry_seconds
+                else:
+                    line.popleft()
+            self._queue.put(arrived)
         self._fetcher.room.set()
 
     def _admit(self, partition: Partition, record: InRecord, now: float) -> Waiting:
         found = self._admission.admit(record, partition.quarantine, self._clock.now())
         partition.offsets.read(record.position.offset)
         self._sequence += 1
-        return Waiting(found.item, partition, self._sequence, now, found.key, found.verdict, now + found.wait)
+        past = bool(self._backfill) and origin_headers(record)[ORIGIN + "topic"].decode() in self._backfill
+        return Waiting(found.item, partition, self._sequence, now, found.key, found.verdict, now + found.wait, past)
 
     def _launch(self) -> None:
         """Start batches, so that fetching and decoding overlap with what the handler waits for."""
         now = self._clock.monotonic()
-        while self._free() and (batch := self._queue.take(now, self._most(now))):
+        while self._free() and (batch := self._next(now)):
             self._in_flight[asyncio.create_task(self._run_batch(batch))] = batch
         early = {w.partition.name for w in self._queue.held(now) if w.partition.name[0] == self._retry.topic}
-        self._fetcher.blocked = {p.name for p in self._blocked(now)} | early
+        late = () if self._live_lag(now) is None else self._fetcher.partitions.keys()
+        self._fetcher.blocked = (
+            {p.name for p in self._blocked(now)} | early | {n for n in late if n[0] in self._backfill}
+        )
         if self._breaker.state(now) == "open":
             self._fetcher.blocked = self._fetcher.partitions.keys()
         self._alarm.tell(now)
         if now >= self._observe_after:
             self._observe_after = now + 1.0
             self._observe()
+
+    def _next(self, now: float) -> list[Waiting]:
+        """Live items before those of backfill, and never both: the vectors of a batch come together."""
+        most = self._most(now)
+        batch = self._queue.take(now, most)
+        return batch or (self._queue.take(now, most, backfill=True) if self._open_to_backfill(now) else [])
+
+    def _open_to_backfill(self, now: float) -> bool:
+        few = max(1, self._settings.batches_in_flight - 1)
+        return self._live_lag(now) is None and sum(batch[0].backfill for batch in self._in_flight.values()) < few
+
+    def _live_lag(self, now: float) -> float | None:
+        """Seconds since Kafka has the oldest live event that waits for its turn, where that is too long."""
+        oldest = self._queue.oldest(now) if self._backfill else None
+        lag = 0.0 if oldest is None else self._clock.now().timestamp() - oldest / 1000
+        return lag if lag > self._settings.live_lag_seconds else None
 
     def _free(self) -> bool:
         few = len(self._in_flight) < self._settings.batches_in_flight and not self._alone()
@@ -175,7 +202,8 @@ class Loop(Generic[EventT]):
 
     async def _news(self) -> None:
         """Wait until something arrived, ended or fell due."""
-        due = self._queue.due(self._clock.monotonic()) if self._free() else None
+        now = self._clock.monotonic()
+        due = self._queue.due(now, self._open_to_backfill(now)) if self._free() else None
         with suppress(TimeoutError):
             async with asyncio.timeout(TICK_SECONDS if due is None else min(TICK_SECONDS, max(due, 0.001))):
                 await self._wake.wait()
@@ -320,6 +348,8 @@ class Loop(Generic[EventT]):
         still = now - min(self._fetcher.polled_at, self._moved_at)
         ended = self._stopping.is_set() or self._fetcher.ended.done()
         detail = {f"{topic}/{number} waits": p.reason for p in self._blocked(now) for topic, number in [p.name]}
+        if (lag := self._live_lag(now)) is not None:
+            detail["backfill waits"] = f"a live event has waited {lag:.0f} s for its turn"
         ready = self._fetcher.joined and not ended and self._breaker.state(now) == "closed"
         return Health(still < STALLED_SECONDS, ready, self._breaker.described(now) | detail)
 
@@ -329,4 +359,5 @@ class Loop(Generic[EventT]):
     def _observe(self) -> None:
         lags = {n: self._consumer.lag(n, p.offsets.committable) for n, p in self._fetcher.partitions.items()}
         blocked = len(self._blocked(self._clock.monotonic()))
-        self._counting.observe(len(self._queue) + len(self._fetcher.records), blocked, lags)
+        fetched = len(self._fetcher.records) + len(self._fetcher.backfill)
+        self._counting.observe(len(self._queue) + fetched, blocked, lags)

@@ -84,6 +84,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
                 settings=settings,
                 lease=lease,
                 serial_key=handler.turns.key,
+                backfill=("posts.backfill",),
             )
             with ends_with(follower, loop.stop):
                 yield loop

@@ -21,6 +21,7 @@ from workers.wire.cloudevents import JsonCodec, Wire
 from workers.wire.records import Done, InRecord, Item, OutRecord, Verdict
 
 PARTITIONS = 4
+PAST = "posts.backfill"
 OWN = ("embedder.dead", "embedder.rekeyed", "embedder.retry")
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 WIRE = Wire(JsonCodec(), "/test", "")
@@ -81,11 +82,12 @@ class Handler:
 
 
 class World:
-    """Topics ``posts``, ``profiles``, ``embeddings`` and the worker's own, on a broker in memory."""
+    """Topics ``posts`` and its backfill, ``profiles``, ``embeddings`` and the worker's own, on a broker in memory."""
 
     def __init__(self, clock: Clock | None = None, **settings: Any) -> None:
-        self.broker = FakeBroker(dict.fromkeys(("posts", "profiles", "embeddings", *OWN), PARTITIONS))
+        self.broker = FakeBroker(dict.fromkeys(("posts", PAST, "profiles", "embeddings", *OWN), PARTITIONS))
         self.producer = FakeProducer(self.broker)
+        self.broker.now_ms = round((clock or SystemClock()).now().timestamp() * 1000)
         self.handler = Handler()
         self.clock = clock or SystemClock()
         given = {"batch_seconds": 0.01, "retry_seconds": 0.02, "retry_max_seconds": 0.05, "shutdown_seconds": 2.0}
@@ -97,7 +99,7 @@ class World:
         self.consumer = FakeConsumer(self.broker, "embedder")
         return Loop(
             "embedder",
-            ["posts", "profiles"],
+            ["posts", "profiles", PAST],
             consumer=self.consumer,
             producer=self.producer,
             wire=WIRE,
@@ -107,6 +109,7 @@ class World:
             lease=self.lease,
             clock=self.clock,
             serial_key=serial_key,
+            backfill=[PAST],
         )
 
     @asynccontextmanager

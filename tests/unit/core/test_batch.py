@@ -12,11 +12,19 @@ from workers.core.batch import Partition, Queue, Waiting
 from workers.wire.records import InRecord, Item, Position
 
 
-def waiting(sequence: int, key: Hashable = "k", partition: Partition | None = None, arrived: float = 0.0) -> Waiting:
-    """An item that arrived as the ``sequence``-th."""
-    record = InRecord(Position("posts", 0, sequence), b"key", b"", (), 0)
+def waiting(
+    sequence: int,
+    key: Hashable = "k",
+    partition: Partition | None = None,
+    arrived: float = 0.0,
+    *,
+    backfill: bool = False,
+    since: int = 0,
+) -> Waiting:
+    """An item that arrived as the ``sequence``-th, in Kafka ``since`` then."""
+    record = InRecord(Position("posts", 0, sequence), b"key", b"", (), since)
     item: Item[Any] = Item(None, record)
-    return Waiting(item, partition or Partition(("posts", 0)), sequence, arrived, key)
+    return Waiting(item, partition or Partition(("posts", 0)), sequence, arrived, key, backfill=backfill)
 
 
 def numbers(batch: list[Waiting]) -> list[int]:
