@@ -21,6 +21,14 @@ TEXTS = (
     "caf\u00e9 &amp; cr\u00eape", "red sports car", "running shoes #marathon", "books", "\U0001f355 pizza night",
 )  # fmt: skip
 
+# Longer than any context, empty, marks and blanks of all kinds, and what looks like a tokenizer's own: of these the
+# tokens alone are compared, for who encodes a long text does so in pieces.
+ODD_TEXTS = (
+    "running shoes and a red sports car " * 800, "", "  two\tblanks\u3000and\nlines  ", "snake_case, don't! (really)",
+    "<end_of_text> then </s> and <pad>", "\uff26\uff55\uff4c\uff4c \u0130stanbul \u00df \ufb01ne",
+    "\u62b9\u8336 \u043f\u0440\u0438\u0432\u0435\u0442",
+)  # fmt: skip
+
 
 class Encoder(Protocol):
     """What is served: raw unit vectors (n, d)."""
@@ -101,7 +109,8 @@ async def check_alone(encoder: Encoder, pixels: Array) -> list[Row]:
 
 async def check_against(encoder: Served, source: Reference, images: Sequence[Image], pixels: Array) -> list[Row]:
     """Against open_clip in float32; `images` as decoded, `pixels` the same ones as the workers prepare them."""
-    differ = float((await encoder.tokens(TEXTS) != source.tokens(TEXTS)).any(axis=1).sum())
+    texts = (*TEXTS, *ODD_TEXTS)
+    differ = float((await encoder.tokens(texts) != source.tokens(texts)).any(axis=1).sum())
     rows = [Row("texts: whose tokens differ", differ, 0.0, differ == 0)]
     bar = await _bar(encoder, TEXT)
     rows += compare("texts: at the model", await encoder.encode_texts(TEXTS), source.encode_texts(TEXTS), bar)

@@ -26,7 +26,14 @@ from workers.model import build as building
 from workers.model.check import Row, changed_files, check_against, check_alone
 from workers.model.checkpoint import BrokenCheckpoint
 from workers.model.measuring import OpenVinoMissing
-from workers.model.source import ModelsExtraMissing, OpenClip, UnknownModel, fetch_weights, load_open_clip
+from workers.model.source import (
+    ModelsExtraMissing,
+    OpenClip,
+    UnknownModel,
+    WeightsUnavailable,
+    fetch_weights,
+    load_open_clip,
+)
 from workers.model.tokenizer import UnsupportedTokenizer
 
 _FAILED, _USAGE, _UNREACHABLE = 1, 2, 3
@@ -82,6 +89,8 @@ def build_command(
             card = building.build(
                 wanted, pretrained, checkpoint, out, samples, serving, licence, step, tokenizer, measured
             )
+    except WeightsUnavailable as error:
+        raise _stop(str(error), _UNREACHABLE) from error
     except _REFUSED as error:
         raise _stop(str(error), _USAGE) from error
     for kind, given in (("--images", images), ("--captions", captions), ("--queries", queries)):

@@ -31,6 +31,10 @@ class UnknownModel(ValueError):
     """open_clip does not know the model or the weights, or the checkpoint is of another model."""
 
 
+class WeightsUnavailable(RuntimeError):
+    """Weights that open_clip knows by a tag cannot be downloaded now."""
+
+
 @dataclass(frozen=True)
 class OpenClip:
     """A model in float32 and evaluation mode, with its own preprocessing and tokenizer; `head` behind its pictures."""
@@ -155,7 +159,7 @@ def _usual_tokenizer(name: str) -> Any:
 def fetch_weights(name: str, pretrained: str) -> None:
     """Downloads weights that open_clip knows by tag, with its own progress on stderr; what is there stays.
 
-    Raises ModelsExtraMissing and UnknownModel.
+    Raises ModelsExtraMissing, UnknownModel and WeightsUnavailable.
     """
     try:
         from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
@@ -170,7 +174,7 @@ def fetch_weights(name: str, pretrained: str) -> None:
     try:
         download_pretrained(known)
     except (RuntimeError, ValueError, OSError) as error:
-        raise UnknownModel(f"the weights {pretrained} of {name} cannot be downloaded: {brief(error)}") from error
+        raise WeightsUnavailable(f"the weights {pretrained} of {name} cannot be downloaded: {brief(error)}") from error
 
 
 def brief(error: BaseException) -> str:

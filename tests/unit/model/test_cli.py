@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import orjson
 import pytest
@@ -31,6 +33,37 @@ def test_a_wish_that_makes_no_sense_is_refused(tmp_path: Path, arguments: list[s
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("tag", "code", "said"),
+    [
+        ("openai", 3, "the weights openai of RN50 cannot be downloaded: no route to the hub"),
+        ("opanai", 2, "open_clip knows no weights 'opanai' of RN50; it knows: openai, cc12m"),
+    ],
+)
+def test_weights_that_cannot_be_had_are_told_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tag: str, code: int, said: str
+) -> None:
+    """A hub that is not reached is another exit code than a tag that nobody knows; nothing is written."""
+
+    def download(known: object) -> str:
+        raise OSError("no route to\n the hub")
+
+    module = ModuleType("open_clip.pretrained")
+    given = {
+        "download_pretrained": download,
+        "get_pretrained_cfg": lambda name, asked: {"url": "there"} if asked == "openai" else {},
+        "list_pretrained_tags_by_model": lambda name: ["openai", "cc12m"],
+    }
+    vars(module).update(given)
+    monkeypatch.setitem(sys.modules, "open_clip", ModuleType("open_clip"))
+    monkeypatch.setitem(sys.modules, "open_clip.pretrained", module)
+    arguments = ["--model", "RN50", "--pretrained", tag, "--out", str(tmp_path / "out")]
+    result = RUN.invoke(model_app, ["build", *arguments])
+    assert result.exit_code == code
+    assert result.stderr == f"{said}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_card_that_is_shown_names_every_constant_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
