@@ -11,7 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import orjson
+from PIL import Image
 
+from tests.storm.films import is_film, scenes_of
 from tests.storm.oracle import Constants, end_state, of_the_living, said_by, standing_posts, standing_profiles
 from workers.adapters.media_decode import decode, to_pixels
 from workers.adapters.triton import TritonEncoder
@@ -48,7 +50,7 @@ class Encoded:
 
     def __init__(self, settings: Settings, card: ModelCard) -> None:
         self._settings, self._card = settings, card
-        self._pictures: dict[str, Array] = {}
+        self._visuals: dict[str, list[tuple[int, Array]]] = {}
         self._texts: dict[str, Array] = {}
         self.hashes: dict[str, str] = {}
 
@@ -56,26 +58,33 @@ class Encoded:
         """Encode what these events hold and is not known yet."""
         seen = list(events)
         posts = [event for event in seen if isinstance(event, PostPublished)]
-        urls = {media.url for post in posts for media in post.media} - self._pictures.keys()
+        urls = {media.url for post in posts for media in post.media} - self._visuals.keys()
         texts = {text for post in posts for text in said_by(post)}
         texts |= {event.bio.strip() for event in seen if isinstance(event, CreatorProfiled)}
-        data = {url: Path(unquote(urlsplit(url).path)).read_bytes() for url in sorted(urls)}
-        self.hashes |= {url: hashlib.sha256(one).hexdigest() for url, one in data.items()}
-        asyncio.run(self._encode(data, sorted(texts - self._texts.keys() - {""})))
+        paths = {url: Path(unquote(urlsplit(url).path)) for url in sorted(urls)}
+        self.hashes |= {url: hashlib.sha256(path.read_bytes()).hexdigest() for url, path in paths.items()}
+        shown = [(url, at_ms, image) for url, path in paths.items() for at_ms, image in self._shown(path)]
+        asyncio.run(self._encode(shown, sorted(texts - self._texts.keys() - {""})))
 
-    async def _encode(self, data: Mapping[str, bytes], texts: Sequence[str]) -> None:
-        urls = list(data)
+    def _shown(self, path: Path) -> list[tuple[int, Image.Image]]:
+        return scenes_of(path) if is_film(path) else [(0, decode(path.read_bytes(), self._settings))]
+
+    async def _encode(self, shown: Sequence[tuple[str, int, Image.Image]], texts: Sequence[str]) -> None:
         means = self._card.centring_means
         async with TritonEncoder(str(self._settings.triton_url), self._card) as encoder:
-            if urls:
-                pixels = np.stack([to_pixels(decode(data[url], self._settings), self._card) for url in urls])
-                vectors = centre(await encoder.encode_images(pixels), np.array(means.visual))
-                self._pictures |= zip(urls, vectors.astype(np.float32), strict=True)
+            if shown:
+                pixels = np.stack([to_pixels(image, self._card) for _, _, image in shown])
+                vectors = centre(await encoder.encode_images(pixels), np.array(means.visual)).astype(np.float32)
+                for (url, at_ms, _), vector in zip(shown, vectors, strict=True):
+                    self._visuals.setdefault(url, []).append((at_ms, vector))
             if texts:
                 self._texts |= zip(texts, await encoder.encode_texts(texts), strict=True)
 
-    def visual(self, post: PostPublished, position: int) -> Array:
-        return self._pictures[post.media[position].url]
+    def times(self, post: PostPublished, position: int) -> list[int]:
+        return [at_ms for at_ms, _ in self._visuals[post.media[position].url]]
+
+    def visuals(self, post: PostPublished, position: int) -> list[Array]:
+        return [vector for _, vector in self._visuals[post.media[position].url]]
 
     def caption(self, post: PostPublished) -> Array | None:
         return self._centred(said_by(post))
@@ -100,9 +109,11 @@ class Stored:
     def __init__(self, encoded: Encoded, lines: Mapping[Key, Line], model: str) -> None:
         self._encoded, self._lines, self._model = encoded, lines, model
 
-    def visual(self, post: PostPublished, position: int) -> Array:
-        key = "visual", str(visual_id(post.post_id, position, 0, self._model))
-        return self._stored(key, "visual", self._encoded.visual(post, position))
+    def visuals(self, post: PostPublished, position: int) -> list[Array]:
+        return [
+            self._stored(("visual", str(visual_id(post.post_id, position, ordinal, self._model))), "visual", encoded)
+            for ordinal, encoded in enumerate(self._encoded.visuals(post, position))
+        ]
 
     def caption(self, post: PostPublished) -> Array | None:
         encoded = self._encoded.caption(post)
@@ -178,15 +189,19 @@ def _post_lines(post: Event, encoded: Encoded, model: str) -> dict[Key, Line]:
         return {("post", object_id): {**common, "removed": True, "visuals": 0, "vectors": {}}}
     caption = encoded.caption(post)
     vectors = {} if caption is None else {"caption": caption}
-    own = {**common, "removed": False, "caption": post.caption, "visuals": len(post.media), "vectors": vectors}
+    times = [encoded.times(post, position) for position in range(len(post.media))]
+    own = {**common, "removed": False, "caption": post.caption, "visuals": sum(map(len, times)), "vectors": vectors}
+    own["frames"] = [" ".join(map(str, each)) for each in times]
     lines: dict[Key, Line] = {("post", object_id): own}
     for position, media in enumerate(post.media):
-        lines["visual", str(visual_id(post.post_id, position, 0, model))] = {
-            **common,
-            "position": position,
-            "media_hash": encoded.hashes[media.url],
-            "vectors": {"visual": encoded.visual(post, position)},
-        }
+        for ordinal, vector in enumerate(encoded.visuals(post, position)):
+            lines["visual", str(visual_id(post.post_id, position, ordinal, model))] = {
+                **common,
+                "position": position,
+                "timestamp_ms": times[position][ordinal],
+                "media_hash": encoded.hashes[media.url],
+                "vectors": {"visual": vector},
+            }
     return lines
 
 

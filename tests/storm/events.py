@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests.storm.films import films
 from workers.domain.erasure import ErasureKey
 from workers.domain.events import (
     Aspect,
@@ -74,14 +75,14 @@ class World:
 
 
 def gallery(artwork: Path, root: Path) -> list[str]:
-    """A few dozen distinct pictures in the allowed directory; their addresses."""
+    """A few dozen distinct pictures, and some films, in the allowed directory; their addresses."""
     root.mkdir(parents=True, exist_ok=True)
     urls = []
     for source in sorted(artwork.glob("*.png"))[::4][:32]:
         (root / source.name).write_bytes(source.read_bytes())
         urls.append((root / source.name).as_uri())
     (root / "corrupt.png").write_bytes(min(artwork.glob("*.png")).read_bytes()[:300])
-    return urls
+    return urls + [film.as_uri() for film in films(sorted(artwork.glob("*.png"))[::3], root)]
 
 
 def storm(world: World, posts: int, outcomes: int, poison: int) -> list[Sent]:
@@ -169,7 +170,12 @@ def new_post(rng: random.Random, pictures: Sequence[str], post_id: str, creator:
         caption=caption,
         hashtags=(rng.choice(WORDS).replace(" ", ""),) if caption and rng.random() < 0.3 else (),
         media=tuple(
-            Media(url=url, kind="image", alt_text="may be food" if caption.endswith("3") else None)
+            # What it is called decides nothing.
+            Media(
+                url=url,
+                kind="video" if "film" in url else "image",
+                alt_text="may be food" if caption.endswith("3") else None,
+            )
             for url in rng.sample(pictures, k=rng.choices((0, 1, 3), weights=(2, 6, 2))[0])
         ),
     )
@@ -263,6 +269,7 @@ def _poison(world: World, count: int) -> list[Sent]:
         _unknown_type,
         _not_a_number,
         _corrupt_picture,
+        _corrupt_film,
         _missing_picture,
         _far_ahead,
         _garbage_outcome,
@@ -309,6 +316,11 @@ def _not_a_number(world: World, number: int) -> Sent:
 
 def _corrupt_picture(world: World, number: int) -> Sent:
     corrupt = world.pictures[0].rpartition("/")[0] + "/corrupt.png"
+    return Sent("posts", _bad_post(world, number, corrupt), Reason.MEDIA_CORRUPT)
+
+
+def _corrupt_film(world: World, number: int) -> Sent:
+    corrupt = world.pictures[0].rpartition("/")[0] + "/corrupt.mp4"
     return Sent("posts", _bad_post(world, number, corrupt), Reason.MEDIA_CORRUPT)
 
 

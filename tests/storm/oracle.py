@@ -5,6 +5,7 @@ for what lies before or after a creator's reinstatement.
 
 - Erasure: nothing that names the creator counts, whenever it came; once it is reinstated, what came after that does.
 - Post: of its events the one of the greatest (revision, removal, SHA-256 of type and canonical data) stands.
+- Visuals: one of a picture, one of each scene of a film; a film weighs as much as a picture.
 - Profile: the greatest (revision, SHA-256 of the announcement without its bio's vector).
 - Creator: the fold of ``shared/representation.md`` over its posts; its revision is the sum of what stands.
 - Fact (decision, outcome): of what one event id of a brand says, the greatest BLAKE2b of the row's JSON stands.
@@ -59,7 +60,9 @@ PostEvent = PostPublished | PostRemoved
 class Vectors(Protocol):
     """Where content's centred vectors, float32 (d,), come from; None for text that is empty."""
 
-    def visual(self, post: PostPublished, position: int) -> Array: ...
+    def visuals(self, post: PostPublished, position: int) -> list[Array]:
+        """Of a picture one, of what moves one for each keyframe."""
+        ...
 
     def caption(self, post: PostPublished) -> Array | None: ...
 
@@ -213,7 +216,8 @@ class Group:
 
 def item_vector(post: PostPublished, vectors: Vectors, constants: Constants) -> Array | None:
     """x = unit((1-a)·visual + a·caption), or the one there is, as float16; None for a post without either."""
-    pictures = [vectors.visual(post, position) for position in range(len(post.media))]
+    media = [vectors.visuals(post, position) for position in range(len(post.media))]
+    pictures = [unit_mean(frames) if len(frames) > 1 else frames[0] for frames in media]
     visual = unit_mean(pictures).astype(np.float32).astype(np.float64) if pictures else None
     text = vectors.caption(post)
     caption = None if text is None else text.astype(np.float64)

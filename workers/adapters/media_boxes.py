@@ -7,7 +7,7 @@ up, wherever in the file they lie. Tracks that hold no pictures are hidden from 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -97,13 +97,17 @@ def _refuse_over(most: int, frames: int) -> None:
 
 
 class Shown:
-    """The file as libav may see it: types at ``hidden`` places read as ``free``. No copy of the rest."""
+    """The file as libav may see it: types at ``hidden`` places read as ``free``. No copy of the rest.
 
-    def __init__(self, data: bytes, hidden: tuple[int, ...]) -> None:
-        self._view, self._hidden, self._at = memoryview(data), hidden, 0
+    ``ask`` is called before each piece, and may raise: what libav does in between takes as long as a piece allows.
+    """
+
+    def __init__(self, data: bytes, hidden: tuple[int, ...], ask: Callable[[], None]) -> None:
+        self._view, self._hidden, self._ask, self._at = memoryview(data), hidden, ask, 0
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes; none at the end."""
+        self._ask()
         start = self._at
         end = len(self._view) if size < 0 else min(len(self._view), start + size)
         self._at = max(start, end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from workers.adapters.media_decode import Decoder, opened
-from workers.adapters.media_limits import FrameLimits
+from workers.adapters.media_limits import FrameLimits, Spent
 from workers.adapters.media_moving import keyframes_of_picture, may_move
 from workers.adapters.media_video import container_of, frame_pixels, keyframes
 from workers.domain.media import Frame, InvalidMedia
@@ -37,8 +37,9 @@ class Frames:
         most = self._limits.media_max_video_bytes
         if len(data) > most:
             raise InvalidMedia(Reason.MEDIA_TOO_LARGE, f"a video of {len(data)} bytes, at most {most} are read")
+        spent = Spent(self._limits.media_decode_seconds)
         # A frame as large as may be, until its header has been read.
         with self._decoder.room(_DECODED_AT_ONCE * self._limits.media_max_frame_pixels):
-            pixels = frame_pixels(data, container, self._limits)
+            pixels = frame_pixels(data, container, self._limits, spent)
         with self._decoder.room(_DECODED_AT_ONCE * pixels):
-            return keyframes(data, container, self._limits, self._card)
+            return keyframes(data, container, self._limits, self._card, spent)

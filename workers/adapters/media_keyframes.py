@@ -70,9 +70,9 @@ def _evenly(coded: Sequence[Coded], kept: Sequence[int]) -> list[int]:
     span = times[-1] - times[0]
     there = {(coded[number].at - times[0]) * _EVENLY // (span + 1) for number in kept}
     parts = (part for part in range(_EVENLY) if part not in there)
-    # In the middle of its part: at its beginning lies what the part before it ended with.
+    # What is shown in its middle: at its beginning lies what the part before it ended with.
     middles = (times[0] + (2 * part + 1) * span // (2 * _EVENLY) for part in parts)
-    found = [order[max(0, bisect_right(times, middle) - 1)] for middle in middles]
+    found = order if len(order) <= _EVENLY else [order[bisect_right(times, middle) - 1] for middle in middles]
     return sorted(set(found) - set(kept))
 
 

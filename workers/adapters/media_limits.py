@@ -35,6 +35,15 @@ class FrameLimits(DecodeLimits, Protocol):
     def media_keyframes(self) -> int: ...
 
 
+LEAST_PIXELS = 1 << 14
+"""What a frame counts for at least against ``media_video_pixels``, however small it is."""
+
+
+def most_frames(width: int, height: int, pixels: int) -> int:
+    """How many frames may be decoded for so many pixels; one in any case."""
+    return max(1, pixels // max(LEAST_PIXELS, width * height))
+
+
 class Spent:
     """Processor time of this thread since it was made, the last resort: what it ends is refused, not embedded in part.
 

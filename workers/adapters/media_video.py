@@ -7,7 +7,7 @@ opened; and nothing but what lies in the bytes is read. One thread decodes, fram
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -22,7 +22,7 @@ from PIL.Image import Resampling, Transpose
 from workers.adapters.media_boxes import Shown, hidden_tracks
 from workers.adapters.media_decode import to_pixels
 from workers.adapters.media_keyframes import Coded, Run, chosen, runs, signature
-from workers.adapters.media_limits import FrameLimits, Spent, too_slow
+from workers.adapters.media_limits import FrameLimits, Spent, most_frames, too_slow
 from workers.domain.media import Frame, InvalidMedia
 from workers.domain.model_card import ModelCard
 from workers.domain.reasons import Reason
@@ -35,7 +35,7 @@ _BOXES: Final = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"moof", 
 _STILL: Final = {b"avif", b"avis", b"mif1", b"miaf", b"heic", b"heix", b"heif"}
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _PACKETS: Final = 4  # of sound and the like, for each frame that is allowed
-_HEAD: Final = 1 << 20
+_HEAD: Final = 1 << 15
 _PADDING: Final = 128  # libav's own, of either side
 _ROUNDED_UP: Final = 2  # the same where the sides are not known yet
 _ODDEST: Final = 8.0
@@ -58,31 +58,30 @@ def container_of(data: bytes) -> str | None:
     return _MOV if kind in _BOXES and not (kind == b"ftyp" and data[8:12] in _STILL) else None
 
 
-def frame_pixels(data: bytes, container: str, limits: FrameLimits) -> int:
+def frame_pixels(data: bytes, container: str, limits: FrameLimits, spent: Spent) -> int:
     """Pixels of one frame, by the file's header. Raises InvalidMedia as ``keyframes`` does."""
-    with _opened(data, container, limits) as (_, stream):
+    with _opened(data, container, limits, spent) as (_, stream):
         return stream.codec_context.width * stream.codec_context.height
 
 
-def keyframes(data: bytes, container: str, limits: FrameLimits, card: ModelCard) -> list[Frame]:
+def keyframes(data: bytes, container: str, limits: FrameLimits, card: ModelCard, spent: Spent) -> list[Frame]:
     """At least one, in the order of their times, which count from the first frame. Blocks.
 
     What cannot be decoded is passed over, so that a video that is cut off is what is left of it. Raises InvalidMedia:
     ``media_too_long``, ``media_too_many_pixels``, ``media_too_slow``, ``media_type`` for a file without a video,
     ``media_unsupported`` for another codec, ``media_corrupt`` where no frame can be decoded.
     """
-    spent = Spent(limits.media_decode_seconds)
-    with _opened(data, container, limits) as (file, stream):
-        pixels = stream.codec_context.width * stream.codec_context.height
-        coded = [Coded(_at(packet), packet.is_keyframe) for packet in _packets(file, stream, limits, spent)]
+    with _opened(data, container, limits, spent) as (file, stream):
+        most = most_frames(stream.codec_context.width, stream.codec_context.height, limits.media_video_pixels)
+        coded = _coded(_packets(file, stream, limits, spent))
         ticks = stream.time_base
     if not coded or ticks is None:
         raise InvalidMedia(Reason.MEDIA_CORRUPT, "a video without a frame")
     first = min(frame.at for frame in coded)
     _refuse_longer(float((max(frame.at for frame in coded) - first) * ticks), limits)
-    wanted = runs(coded, limits.media_video_pixels // max(1, pixels))
+    wanted = runs(coded, most)
     seen: dict[int, Any] = {}
-    with _opened(data, container, limits) as (file, stream):
+    with _opened(data, container, limits, spent) as (file, stream):
         for frame in _decoded(file, stream, wanted, limits, spent):
             seen.setdefault(int(((frame.pts or 0) - first) * ticks * 1000), to_pixels(_upright(frame, stream), card))
     if not seen:
@@ -93,7 +92,9 @@ def keyframes(data: bytes, container: str, limits: FrameLimits, card: ModelCard)
 
 
 @contextmanager
-def _opened(data: bytes, container: str, limits: FrameLimits) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _opened(
+    data: bytes, container: str, limits: FrameLimits, spent: Spent
+) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The file with its video, of an allowed codec, size and length as far as the header tells."""
     hidden = hidden_tracks(data, limits.media_max_video_frames) if container == _MOV else ()
     options = {
@@ -103,15 +104,22 @@ def _opened(data: bytes, container: str, limits: FrameLimits) -> Iterator[tuple[
         "max_streams": "64",
         "max_pixels": str(_ROUNDED_UP * limits.media_max_frame_pixels),
         "threads": "1",
+        # The header says what is needed; the rest is guessed from frames, of which a few bytes may hold thousands.
         "probesize": str(_HEAD),
-        "analyzeduration": "1000000",
+        "analyzeduration": "1",
+        "fpsprobesize": "0",
     }
     if container == _MOV:
         options |= {"enable_drefs": "0", "use_absolute_path": "0", "advanced_editlist": "0"}
     seconds = limits.media_decode_seconds
     try:
         with av.open(
-            Shown(data, hidden), "r", format=container, options=options, timeout=(seconds, seconds), io_open=_closed
+            Shown(data, hidden, spent.check),
+            "r",
+            format=container,
+            options=options,
+            timeout=(seconds, seconds),
+            io_open=_closed,
         ) as file:
             yield file, _video(file, bool(hidden), limits)
     except av.error.ExitError as error:
@@ -157,7 +165,7 @@ def _refuse_longer(seconds: float, limits: FrameLimits) -> None:
 def _packets(
     file: InputContainer, stream: VideoStream, limits: FrameLimits, spent: Spent
 ) -> Iterator[Packet[VideoStream]]:
-    """The coded frames that say when they are shown; up to where the file is damaged, if it is."""
+    """The coded frames, up to where the file is damaged, if it is."""
     most, frames = limits.media_max_video_frames, 0
     try:
         for number, packet in enumerate(file.demux()):
@@ -165,7 +173,7 @@ def _packets(
                 spent.check()
             if number > _PACKETS * most + 1 or frames > most:
                 raise InvalidMedia(Reason.MEDIA_TOO_LONG, f"more than {most} frames")
-            if packet.stream_index == stream.index and packet.size and not (packet.pts is packet.dts is None):
+            if packet.stream_index == stream.index and packet.size:
                 frames += 1
                 yield cast("Packet[VideoStream]", packet)
     except av.error.ExitError:
@@ -174,10 +182,15 @@ def _packets(
         return
 
 
-def _at(packet: Packet[VideoStream]) -> int:
-    at = packet.dts if packet.pts is None else packet.pts
-    assert at is not None  # as _packets has it
-    return at
+def _coded(packets: Iterable[Packet[VideoStream]]) -> list[Coded]:
+    """What says not when it is shown is decoded where others need it, and not looked at."""
+    coded: list[Coded] = []
+    for packet in packets:
+        at = packet.dts if packet.pts is None else packet.pts
+        if at is None:
+            at = coded[-1].at if coded else 0
+        coded.append(Coded(at, packet.is_keyframe))
+    return coded
 
 
 def _decoded(

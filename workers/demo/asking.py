@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workers.demo.flow import StepFailedError
-from workers.demo.world import World
+from workers.demo.world import SCENE_MS, SamplePost, World
 
 SHOWN = 5
 _PLAIN: dict[str, Any] = {"box": None, "pad_edge": False}
@@ -36,6 +36,29 @@ def search(console: Console, api: httpx.Client, world: World, query: str, niche:
     if not hits:
         raise StepFailedError(f"the search “{query}” found nothing")
     return sum(hit["post_id"] in truth and truth[hit["post_id"]].niche == niche for hit in hits)
+
+
+def seconds(console: Console, api: httpx.Client, films: Sequence[SamplePost]) -> tuple[int, int]:
+    """Search each scene of these films by its name, among its creator's posts; how many seconds named were right."""
+    table = Table("post", "search", "named", "right", title="searches within videos", **_PLAIN)
+    right = asked = 0
+    for film in films:
+        for number, scene in enumerate(film.pictures):
+            query: dict[str, str | int] = {
+                "q": scene.main.name,
+                "creator_id": film.creator_id,
+                "blend": 0,
+                "limit": 100,
+            }
+            hits = _answer(api.get("/v1/search", params=query))["hits"]
+            named = next((hit["visual"]["timestamp"] for hit in hits if hit["post_id"] == film.post_id), None)
+            good = named is not None and film.scene_at(named) == scene
+            right, asked = right + good, asked + 1
+            told = "not found" if named is None else f"{named / 1000:.1f} s"
+            begins, ends = (each * SCENE_MS / 1000 for each in (number, number + 1))
+            table.add_row(film.post_id, scene.main.name, told, "yes" if good else f"no: {begins:.1f} to {ends:.1f} s")
+    console.print(table)
+    return right, asked
 
 
 def match(console: Console, api: httpx.Client, world: World, body: Mapping[str, Any], title: str) -> dict[str, Any]:

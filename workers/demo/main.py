@@ -124,9 +124,10 @@ def _write(world: World, artwork: Path, media_root: Path, folder: Path, now: dat
         task = progress.add_task("composing pictures", total=total)
         advance: Callable[[int], None] = partial(progress.advance, task)
         files = write_sample(world, artwork, media_root, folder, int(now.timestamp()), LATE, advance)
+    films = sum(post.film for post in world.posts)
     console.print(
-        f"  {len(world.profiles)} creators, {len(world.posts)} posts with {total} pictures, {len(world.brands)} brands "
-        f"in {folder}",
+        f"  {len(world.profiles)} creators, {len(world.posts)} posts with {total} pictures ({films} of the posts "
+        f"are videos, with a scene for each), {len(world.brands)} brands in {folder}",
         highlight=False,
     )
     return files

@@ -1,4 +1,4 @@
-"""Writes the sample world to disk as a user would have it: pictures in the media directory, events as JSON lines."""
+"""Writes the sample world to disk as a user would have it: media in the media directory, events as JSON lines."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pathlib import Path
 
 import orjson
 
+from workers.demo.films import write_film
 from workers.demo.pictures import write_picture
 from workers.demo.world import Composition, SamplePost, World
 from workers.domain.events import Event, Media, PostPublished
 
 MADE_AT_ONCE = 64
+Medium = Sequence[Composition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,12 @@ def write_sample(
 
     ``progress`` is told how many pictures are done since it was last told.
     """
-    pictures = [
-        (composition, media_root / _picture_name(post, position))
+    wanted = [
+        (compositions, media_root / name)
         for post in world.posts
-        for position, composition in enumerate(post.pictures)
+        for name, compositions in zip(_media_names(post), _media(post), strict=True)
     ]
-    _write_pictures(pictures, artwork, progress)
+    _write_media(wanted, artwork, progress)
     posts = [_event(post, media_root, revision) for post in world.posts]
     folder.mkdir(parents=True, exist_ok=True)
     return SampleFiles(
@@ -56,24 +58,31 @@ def write_sample(
     )
 
 
-def _picture_name(post: SamplePost, position: int) -> str:
-    composition = post.pictures[position]
-    return f"sample/{post.post_id}-{position}-{composition.seed:08x}.jpg"
+def _media(post: SamplePost) -> list[Medium]:
+    """Of a film one, with all its scenes; else one of each picture."""
+    return [post.pictures] if post.film else [(each,) for each in post.pictures]
 
 
-def _write_pictures(
-    pictures: Sequence[tuple[Composition, Path]], artwork: Path, progress: Callable[[int], None]
-) -> None:
+def _media_names(post: SamplePost) -> list[str]:
+    if post.film:
+        return [f"sample/{post.post_id}-film-{'-'.join(f'{each.seed:08x}' for each in post.pictures)}.mp4"]
+    return [f"sample/{post.post_id}-{position}-{each.seed:08x}.jpg" for position, each in enumerate(post.pictures)]
+
+
+def _write_media(wanted: Sequence[tuple[Medium, Path]], artwork: Path, progress: Callable[[int], None]) -> None:
     with ProcessPoolExecutor(2) as pool:
-        chunks = [pictures[start : start + MADE_AT_ONCE] for start in range(0, len(pictures), MADE_AT_ONCE)]
+        chunks = [wanted[start : start + MADE_AT_ONCE] for start in range(0, len(wanted), MADE_AT_ONCE)]
         for done in pool.map(partial(_write_chunk, artwork=artwork), chunks):
             progress(done)
 
 
-def _write_chunk(pictures: Sequence[tuple[Composition, Path]], artwork: Path) -> int:
-    for composition, target in pictures:
-        write_picture(composition, artwork, target)
-    return len(pictures)
+def _write_chunk(wanted: Sequence[tuple[Medium, Path]], artwork: Path) -> int:
+    for compositions, target in wanted:
+        if target.suffix == ".mp4":
+            write_film(compositions, artwork, target)
+        else:
+            write_picture(compositions[0], artwork, target)
+    return sum(len(compositions) for compositions, _ in wanted)
 
 
 def _event(post: SamplePost, media_root: Path, revision: int) -> PostPublished:
@@ -88,8 +97,8 @@ def _event(post: SamplePost, media_root: Path, revision: int) -> PostPublished:
         caption=post.caption,
         hashtags=post.hashtags,
         media=tuple(
-            Media(url=(media_root / _picture_name(post, position)).resolve().as_uri(), kind="image")
-            for position in range(len(post.pictures))
+            Media(url=(media_root / name).resolve().as_uri(), kind="video" if post.film else "image")
+            for name in _media_names(post)
         ),
     )
 

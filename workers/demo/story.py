@@ -23,6 +23,8 @@ SEARCHES = (
 )
 RELEVANT = 5
 POSTERS = 3
+FILMS = 3
+RIGHT_SECONDS = 0.6
 BOOKED_RANK = 5
 
 
@@ -45,6 +47,14 @@ def find(console: Console, api: httpx.Client, world: World) -> dict[str, int]:
         if count < RELEVANT:
             raise StepFailedError(f"only {count} of 10 hits for “{query}” are of its niche, {RELEVANT} are expected")
     return relevant
+
+
+def find_seconds(console: Console, api: httpx.Client, world: World) -> None:
+    """Videos are searched too: most hits name a second at which the thing is shown."""
+    right, asked = asking.seconds(console, api, [post for post in world.posts if post.film][:FILMS])
+    console.print(f"  {right} of {asked} searches name a second at which the film shows it", highlight=False)
+    if right < RIGHT_SECONDS * asked:
+        raise StepFailedError(f"only {right} of {asked} searches within videos name the right second")
 
 
 def match_two(console: Console, api: httpx.Client, world: World) -> None:
@@ -106,6 +116,7 @@ def tell(
     paced = flow.watch("evenly paced", loads[1], late, posts - late)
     console.rule("2. searches")
     relevant = find(console, flow.api, world)
+    find_seconds(console, flow.api, world)
     console.rule("3. matches, with their evidence")
     match_two(console, flow.api, world)
     console.rule("4. outcomes move the next match")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -34,6 +34,10 @@ CAPTIONS = (
     "new post: {name}, {keyword} and me",
 )
 BRANDS = 6
+SCENE_MS = 1500
+FILM_EVERY = 40
+"""One post of so many is a video."""
+SCENES = (4, 5, 6)
 BRIEFS = {
     "fitness": "Gym workouts, running and yoga with people who train every week",
     "beauty": "Lipstick, nail polish and skin care, shown close up",
@@ -74,7 +78,7 @@ class Composition:
 
 @dataclass(frozen=True, slots=True)
 class SamplePost:
-    """A post before its pictures exist."""
+    """A post before its pictures exist. Of a ``film`` they are the scenes of its one video, ``SCENE_MS`` each."""
 
     post_id: str
     creator_id: str
@@ -85,6 +89,12 @@ class SamplePost:
     caption: str
     hashtags: tuple[str, ...]
     pictures: tuple[Composition, ...]
+    film: bool = False
+
+    def scene_at(self, timestamp_ms: int) -> Composition | None:
+        """What a film shows then."""
+        number = timestamp_ms // SCENE_MS
+        return self.pictures[number] if self.film and 0 <= number < len(self.pictures) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,13 @@ def make_world(artwork: Mapping[str, Sequence[Artwork]], seed: int, creators: in
     country = {profile.creator_id: profile.country for profile in profiles}
     owners = [*taste, *rng.choices(sorted(taste), weights=[1 / (n + 3) for n in range(creators)], k=posts - creators)]
     drawn = tuple(
-        _post(rng, number, owner, taste[owner], artwork, LANGUAGES[country[owner] or "US"], now)
+        _filmed(
+            seed,
+            number,
+            _post(rng, number, owner, taste[owner], artwork, LANGUAGES[country[owner] or "US"], now),
+            taste[owner],
+            artwork,
+        )
         for number, owner in enumerate(owners[:posts])
     )
     return World(profiles, drawn, brands, taste, brand_niche)
@@ -188,6 +204,19 @@ def _post(
         hashtags=(keyword.replace(" ", ""),) if captioned else (),
         pictures=pictures,
     )
+
+
+def _filmed(
+    seed: int, number: int, post: SamplePost, taste: Mapping[str, float], artwork: Mapping[str, Sequence[Artwork]]
+) -> SamplePost:
+    """Now and then the post as a video: what it showed, then other things that its creator posts about."""
+    if number % FILM_EVERY != FILM_EVERY // 2:
+        return post
+    rng = random.Random(f"{seed} film {number}")  # noqa: S311 - as above, and the other posts stay as they are
+    first = post.pictures[0]
+    others = [each for niche in sorted(taste) for each in artwork[niche] if each.name != first.main.name]
+    scenes = [Composition(each, None, rng.randrange(2**32)) for each in rng.sample(others, k=rng.choice(SCENES) - 1)]
+    return replace(post, pictures=(replace(first, beside=None), *scenes), film=True)
 
 
 def _composition(rng: random.Random, drawings: Sequence[Artwork]) -> Composition:

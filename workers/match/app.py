@@ -25,7 +25,8 @@ BODY_OVERHEAD = 1_000_000
 # The page is one file and loads pictures from anywhere, nothing else from elsewhere.
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src 'self' data: blob: http: https:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+    "img-src 'self' data: blob: http: https:; media-src 'self' http: https:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'"
 )
 
 

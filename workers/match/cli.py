@@ -170,12 +170,18 @@ def _cell(value: object) -> str:
     return "" if value is None else f"{value:.3f}" if isinstance(value, float) else escape(str(value))
 
 
+def _second(visual: dict[str, Any] | None) -> str:
+    return f" at {visual['timestamp'] / 1000:.1f} s" if visual and visual["timestamp"] else ""
+
+
 def _hits_table(answer: dict[str, Any]) -> Table:
     ids = (Column(name, overflow="fold") for name in ("post", "creator"))
     table = Table(*ids, "score", "picture", "caption", "text", title=f"{len(answer['hits'])} posts", box=None)
     for hit in answer["hits"]:
         table.add_row(
-            *map(_cell, (hit["post_id"], hit["creator_id"], hit["score"], hit["visual_score"], hit["caption_score"])),
+            *map(_cell, (hit["post_id"], hit["creator_id"], hit["score"])),
+            _cell(hit["visual_score"]) + _second(hit["visual"]),
+            _cell(hit["caption_score"]),
             _cell(hit["caption"][:80]),
         )
     return table

@@ -1,4 +1,4 @@
-"""Where a browser finds a picture: at its web address, or under ``/media/`` where it lies in the allowed directory.
+"""Where a browser finds a medium: at its web address, or under ``/media/`` where it lies in the allowed directory.
 
 A signature in an address is a right to read, given to us and not to our callers: such an address is shown without it.
 """
@@ -19,8 +19,11 @@ MEDIA_TYPES = {
     ".gif": "image/gif",
     ".avif": "image/avif",
     ".bmp": "image/bmp",
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
 }
-"""What is served: pictures a browser shows, and nothing that can run."""
+"""What is served: pictures and videos a browser shows, and nothing that can run."""
 
 
 def shown_url(url: str, root: Path | None) -> str | None:

@@ -15,6 +15,7 @@ from tests.hostile.files import saved
 from tests.videos import ENCODERS, SCENES, filmed, moving, plain, video
 from workers.adapters.media_decode import Decoder
 from workers.adapters.media_frames import Frames
+from workers.adapters.media_limits import LEAST_PIXELS
 from workers.config import REPOSITORY
 from workers.domain.media import Frame, InvalidMedia
 from workers.domain.model_card import load_model_card
@@ -169,13 +170,13 @@ def test_a_video_over_a_limit_is_refused_for_it() -> None:
 
 def test_of_a_moving_picture_only_so_much_is_looked_at() -> None:
     """Two frames' worth of pixels: what lies behind is not decoded, and the picture is not refused."""
-    found = frames(moving("GIF"), media_video_pixels=2 * 96 * 64)
+    found = frames(moving("GIF"), media_video_pixels=4 * 2 * LEAST_PIXELS)
     assert [frame.timestamp_ms for frame in found] == [0, 500]
 
 
 def test_a_video_is_looked_at_within_its_pixels() -> None:
     """One scene's worth: the first frame in any case."""
-    assert len(frames(video(), media_video_pixels=10 * 96 * 64)) == 1
+    assert len(frames(video(), media_video_pixels=10 * LEAST_PIXELS)) == 1
     assert len(frames(video(), media_video_pixels=4096)) == 1
 
 

@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.config import REPOSITORY
+from workers.adapters.media_decode import Decoder
+from workers.adapters.media_frames import Frames
+from workers.config import REPOSITORY, Settings
 from workers.demo.campaign import decisions, outcomes
+from workers.demo.films import write_film
 from workers.demo.observed import quantile
 from workers.demo.pictures import SIDE, compose
-from workers.demo.world import load_artwork, make_world
+from workers.demo.world import SCENE_MS, load_artwork, make_world
+from workers.domain.model_card import load_model_card
 from workers.domain.parse import parse_event
 
 ARTWORK = REPOSITORY / "triton_models" / "sample_artwork"
@@ -79,3 +83,19 @@ def test_a_quantile_of_nothing_is_not_a_number() -> None:
     """No event between two readings: no freshness is claimed."""
     counts = {1.0: 4.0, math.inf: 4.0}
     assert math.isnan(quantile(0.5, counts, counts))
+
+
+def test_some_posts_are_videos_whose_scenes_are_found_with_their_seconds(tmp_path: Path) -> None:
+    """Made from the drawings, the same bytes again; the embedder sees one keyframe of each scene, where it begins."""
+    world = make_world(load_artwork(ARTWORK), 7, 60, 1200, NOW)
+    films = [post for post in world.posts if post.film]
+    assert len(films) == 30
+    card, settings = load_model_card(REPOSITORY / "triton_models"), Settings()
+    frames = Frames(settings, card, Decoder(settings, card, settings.media_pixels_at_once))
+    for film in films:
+        write_film(film.pictures, ARTWORK, tmp_path / f"{film.post_id}.mp4")
+        found = frames((tmp_path / f"{film.post_id}.mp4").read_bytes())
+        assert [frame.timestamp_ms for frame in found] == [SCENE_MS * number for number in range(len(film.pictures))]
+        assert [film.scene_at(frame.timestamp_ms) for frame in found] == list(film.pictures)
+    write_film(films[0].pictures, ARTWORK, tmp_path / "again.mp4")
+    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / f"{films[0].post_id}.mp4").read_bytes()
