@@ -18,7 +18,7 @@ RQ ?= on
 FAILED ?=
 MODELS ?=
 
-.PHONY: help demo lint check test audit storm models fix lock clean
+.PHONY: help demo lint check test audit storm bench models fix lock clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ audit: $(STAMP) ## Known vulnerabilities of the locked versions (asks the packag
 
 storm: $(STAMP) ## Kill, freeze and lose things while events come in; compare with the oracle (SEED=1 MINUTES=10, ALL=1, FAILED=1, RQ=off, FAULTS=1)
 	@$(BIN)/python -m $(if $(FAULTS),tests.storm.planted --seed $(SEED),tests.storm --seed $(SEED) --minutes $(MINUTES) $(if $(ALL),--all) $(if $(FAILED),--failed) $(if $(filter off,$(RQ)),--quantizer none))
+
+bench: $(VENV)/.models ## How fast and how fresh, against what this machine can do: reports/bench.json and .html (ARGS="--only ROW"; 30 minutes)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 models: $(VENV)/.models ## Build and check five architectures and SigLIP with random weights (MODELS="RN50 …"; 20 minutes)
 	@$(BIN)/python -m tests.models $(MODELS)

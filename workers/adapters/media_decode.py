@@ -28,7 +28,7 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
 
 TOO_MANY: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _AVERAGED: Final = 0.6  # of the card's oversampling
-_SCAN: Final = b"\xff\xda"
+_SCAN: Final = b"\xff\xda\x00"  # with its header's length, which is 14 at most
 _MOST_SCANS: Final = 100
 _SCANNED_AT_MOST: Final = 20  # times the pixels allowed: a scan of a few bytes costs as much time as a whole one
 _ORIENTATION: Final = 0x0112

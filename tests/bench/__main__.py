@@ -1,0 +1,250 @@
+"""``python -m tests.bench``: how fast and how fresh, against what the machine can do; what ``make bench`` runs.
+
+Writes ``reports/bench.json`` and ``reports/bench.html``; with ``--only`` a part of them, under other names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import encoders, endurance, flow, machine, preparing
+from tests.bench.models import Models, build
+from tests.bench.page import page_of
+from tests.bench.photographs import MIXED, OF_1080, gallery
+from tests.bench.report import NAMES, good, rows_of
+from tests.bench.world import World
+from workers.adapters.media_decode import Decoder
+from workers.config import REPOSITORY
+from workers.domain.vectors import Array
+from workers.stack.triton import REQUIREMENTS, folder
+
+REPORTS = REPOSITORY / "reports"
+ENCODED, OF_EACH, ROUNDS, SECONDS = 128, 48, 3, 8.0
+BACKLOG = 448
+LIGHT, HEAVY = 0.1, 0.7
+LIGHT_SECONDS, HEAVY_SECONDS = 240.0, 150.0
+WARM_UP, ENDURED = 4000, 20_000
+
+
+class Bench:
+    """What was measured so far. Each method measures some rows, in a world that the one before left as it found it."""
+
+    def __init__(self, folder: Path, console: Console, share: float) -> None:
+        self.folder, self._console, self._begun = folder, console, time.monotonic()
+        self._share = share  # of the time that each measurement takes, where it is only tried
+        self.values: dict[str, float] = {}
+        self.details: dict[str, Any] = {}
+        self.seen: list[dict[str, Any]] = []
+        self.encoder, self.rest = machine.two_cores()
+        self.models: Models
+        self.world: World
+        self.pixels: Array
+        self.photographs: list[bytes]
+
+    def say(self, text: str) -> None:
+        """A line of progress."""
+        self._console.print(f"{time.monotonic() - self._begun:6.0f} s  {text}", markup=False, highlight=False)
+
+    def set_up(self) -> None:
+        """Photographs, the model, servers."""
+        self.say("photographs")
+        mixed = gallery(self.folder / "mixed", ENCODED, MIXED)
+        self.photographs = gallery(self.folder / "of_1080", OF_EACH, OF_1080, seed=2)
+        self.models = build(self.folder, 2, self.say)
+        self.say("servers")
+        self.world = World(self.folder / "stack", self.models, self.folder / "mixed", self.encoder, self.rest)
+        self.world.start()
+        prepare = Decoder(self.world.settings, self.models.card, self.world.settings.media_pixels_at_once)
+        self.pixels = np.stack([prepare(data) for data in mixed])
+        np.save(self.folder / "pixels.npy", self.pixels)
+        kilobytes = [len(data) / 1000 for data in mixed]
+        self.details["pictures"] = {"kb_mean": round(float(np.mean(kilobytes)), 1), "kb_most": round(max(kilobytes), 1)}
+        self.details["precision"] = self.models.precision
+
+    def pinned(self) -> None:
+        """Triton on its core with as many threads as it has cores, everything else on the other."""
+        self.world.triton(self.models.one_core, {self.encoder})
+        self.world.place({self.encoder}, {self.rest}, {self.rest})
+
+    def preprocess(self) -> None:
+        """preprocess_over_pillow, preprocess_cosine."""
+        self.pinned()
+        with machine.on({self.rest}):
+            found = preparing.race(self.photographs, self.world.settings, self.models.card)
+        self.say(f"on one core: Pillow {found.plain:.0f} photographs/s, ours {found.ours:.0f}")
+        self.values["preprocess_over_pillow"] = found.ratio
+        self.details["preprocess"] = asdict(found)
+        cosine = preparing.least_cosine(self.photographs, self.world.settings, self.models.card, self.models.checkpoint)
+        self.say(f"least cosine to open_clip's own path {cosine:.5f}")
+        self.values["preprocess_cosine"] = cosine
+
+    def engines(self) -> None:
+        """triton_over_engine, cpu_target_over_torch_fp32."""
+        self.pinned()
+        home = self.world.settings.cache_dir.expanduser() / folder(REQUIREMENTS.read_text())
+        pixels, core = self.folder / "pixels.npy", {self.encoder}
+        with (
+            machine.on({self.rest}),
+            encoders.bare(home, self.models.one_core, self.models.precision, pixels, core) as engine,
+            encoders.torch_float32(self.models.checkpoint, pixels, core) as torch,
+        ):
+            found = []
+            for number in range(ROUNDS):
+                alone = engine.rate(SECONDS)
+                served = encoders.served(self.world.settings, self.models.card, self.pixels, SECONDS)
+                again = engine.rate(SECONDS)
+                slow = torch.rate(SECONDS)
+                found.append({"engine": (alone + again) / 2, "triton": served, "torch_fp32": slow})
+                said = ", ".join(f"{name} {rate:.1f}" for name, rate in found[-1].items())
+                self.say(f"one core, pictures/s, round {number + 1}: {said}")
+        self.values["triton_over_engine"] = max(one["triton"] / one["engine"] for one in found)
+        self.values["cpu_target_over_torch_fp32"] = max(one["triton"] / one["torch_fp32"] for one in found)
+        self.details["engines"] = found
+
+    def end_to_end_pinned(self) -> None:
+        """end_to_end_over_triton_pinned, and what follows from its rate: the rows of freshness."""
+        self.pinned()
+        with self.world.embedder("pinned", {self.rest}), machine.on({self.rest}):
+            self.world.place({self.encoder}, {self.rest}, {self.rest})
+            found = self._rounds("pinned")
+            self.values["end_to_end_over_triton_pinned"] = flow.best(found).ratio()
+            self._freshness(max(one.end_to_end for one in found))
+
+    def _freshness(self, sustained: float) -> None:
+        light = flow.freshness(self.world, LIGHT * sustained, self._share * LIGHT_SECONDS, seed=1)
+        self.say(f"fresh at {light.rate:.1f} posts/s: p50 {light.p50:.2f} s, p99 {light.p99:.2f} s")
+        heavy = flow.freshness(self.world, HEAVY * sustained, self._share * HEAVY_SECONDS, seed=2)
+        self.say(f"fresh at {heavy.rate:.1f} posts/s: p50 {heavy.p50:.2f} s, p99 {heavy.p99:.2f} s")
+        self.values["freshness_p99_70_over_10"] = heavy.p99 / light.p99
+        self.values["freshness_p50_s"], self.values["freshness_p99_s"] = heavy.p50, heavy.p99
+        self.details["freshness"] = {"light": asdict(light), "heavy": asdict(heavy)}
+
+    def end_to_end_shared(self) -> None:
+        """end_to_end_over_triton_shared."""
+        both = {self.encoder, self.rest}
+        self.world.triton(self.models.all_cores, both)
+        with self.world.embedder("shared", both):
+            self.world.place(both, both, both)
+            self.values["end_to_end_over_triton_shared"] = flow.best(self._rounds("shared")).ratio()
+
+    def _rounds(self, name: str) -> list[flow.Round]:
+        rounds = ROUNDS if self._share == 1 else 1
+        found = flow.rounds(self.world, self.pixels, self.say, times=rounds, posts=BACKLOG, seconds=SECONDS, name=name)
+        self.seen += [one.seen.plain() for one in found]
+        self.details[name] = [{"triton": one.triton, "end_to_end": one.end_to_end} for one in found]
+        return found
+
+    def endure(self) -> None:
+        """posts_per_core_without_encoder, rss_slope_mb_per_1000_posts."""
+        self.world.triton(self.models.instant, {self.rest})
+        with self.world.embedder("endurance", {self.encoder}), machine.on({self.rest}):
+            self.world.place({self.rest}, {self.rest}, {self.encoder})
+            warm_up, posts = round(self._share * WARM_UP), round(self._share * ENDURED)
+            found = endurance.endure(self.world, warm_up, posts, self.say)
+        self.say(f"{found.per_core:.0f} posts for each second of a core, {found.slope:.2f} MB more every 1,000 posts")
+        self.values["posts_per_core_without_encoder"] = found.per_core
+        self.values["rss_slope_mb_per_1000_posts"] = found.slope
+        self.seen.append(found.seen.plain())
+        self.details["endurance"] = {"posts_per_s_by_the_clock": found.per_second, "memory_mb": found.memory}
+
+
+PARTS: dict[str, tuple[Callable[[Bench], None], tuple[str, ...]]] = {
+    "preprocess": (Bench.preprocess, ("preprocess_over_pillow", "preprocess_cosine")),
+    "engines": (Bench.engines, ("triton_over_engine", "cpu_target_over_torch_fp32")),
+    "pinned": (
+        Bench.end_to_end_pinned,
+        ("end_to_end_over_triton_pinned", "freshness_p99_70_over_10", "freshness_p50_s", "freshness_p99_s"),
+    ),
+    "shared": (Bench.end_to_end_shared, ("end_to_end_over_triton_shared",)),
+    "endurance": (Bench.endure, ("posts_per_core_without_encoder", "rss_slope_mb_per_1000_posts")),
+}
+
+
+def main() -> int:
+    """0 where every bar holds, 1 where one does not or a row could not be measured, 2 for a row that there is not."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", default="", help=f"rows, with commas between: {', '.join(NAMES)}")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the time, to try it: no report")
+    arguments = parser.parse_args()
+    asked = [name for name in arguments.only.split(",") if name]
+    console = Console()
+    if unknown := sorted(set(asked) - set(NAMES)):
+        console.print(f"error: no row is named {', '.join(unknown)}; there are: {', '.join(NAMES)}", style="red")
+        return 2
+    chosen = [part for part, (_, rows) in PARTS.items() if not asked or set(rows) & set(asked)]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    described = machine.described()
+    with tempfile.TemporaryDirectory(prefix="streamscout-bench-") as folder_name:
+        bench = Bench(Path(folder_name), console, 0.1 if arguments.quick else 1.0)
+        failures = run(bench, chosen)
+    partial = bool(asked or failures or arguments.quick)
+    bars = {} if described["bf16"] else {"cpu_target_over_torch_fp32": None}
+    rows = rows_of(bench.values, bars, partial=partial)
+    report = {
+        "machine": described,
+        "versions": machine.installed(),
+        "rows": rows,
+        "details": bench.details,
+        "seen": bench.seen,
+        "failures": failures,
+    }
+    write(report, partial)
+    console.print(table(rows))
+    for name, failure in failures.items():
+        console.print(f"error: {name} could not be measured: {failure}", style="red", markup=False, highlight=False)
+    return 0 if good(rows) and not failures else 1
+
+
+def run(bench: Bench, chosen: Sequence[str]) -> dict[str, str]:
+    """The failures by part. The servers are stopped however it ends."""
+    failures: dict[str, str] = {}
+    try:
+        bench.set_up()
+        for part in chosen:
+            try:
+                PARTS[part][0](bench)
+            except Exception as error:  # noqa: BLE001 - it is told at the end, and fails the run
+                traceback.print_exception(error)
+                failures[part] = f"{type(error).__name__}: {error}"[:500]
+    finally:
+        if hasattr(bench, "world"):
+            bench.say("stopping the servers")
+            bench.world.stop()
+    return failures
+
+
+def write(report: dict[str, Any], partial: bool) -> None:
+    """The report and its page; a part never takes the place of the whole."""
+    name = "bench-partial" if partial else "bench"
+    REPORTS.mkdir(exist_ok=True)
+    (REPORTS / f"{name}.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    (REPORTS / f"{name}.html").write_text(page_of(report))
+
+
+def table(rows: Sequence[dict[str, Any]]) -> Table:
+    """The rows as people read them."""
+    shown = Table("row", "value", "unit", "bar", "holds")
+    for one in rows:
+        holds = {True: "yes", False: "[red]NO[/]", None: "-"}[one["holds"]]
+        shown.add_row(
+            one["name"], f"{one['value']:g}", one["unit"], "-" if one["bar"] is None else f"{one['bar']:g}", holds
+        )
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(main())
