@@ -36,9 +36,9 @@ def sound() -> list[bytes]:
     return files
 
 
-def mutated(count: int, seed: int) -> Iterator[bytes]:
-    """``count`` damaged files, the same for the same seed."""
-    chance, files = random.Random(seed), sound()
+def mutated(count: int, seed: int, files: list[bytes] | None = None) -> Iterator[bytes]:
+    """``count`` damaged files, the same for the same seed: of the photographs, or of others."""
+    chance, files = random.Random(seed), files or sound()
     for number in range(count):
         data = bytearray(files[number % len(files)])
         for _ in range(chance.choice((1, 1, 1, 2, 4))):

@@ -82,8 +82,9 @@ def _declared(data: bytes, at: int, end: int) -> int:
     """Samples by a table: as it counts them, or as its runs add up."""
     if data[at : at + 4] in _SIZES:
         return _word(data, at + 12)
-    count = min(_word(data, at + 8), max(0, end - at - 12) // 8)
-    lengths = np.frombuffer(data, dtype=">u4", count=2 * count, offset=at + 12)[::2]
+    start = at + 12
+    count = min(_word(data, at + 8), max(0, min(end, len(data)) - start) // 8)
+    lengths = np.frombuffer(data[start : start + 8 * count], dtype=">u4")[::2]
     return int(lengths.sum(dtype=np.uint64))
 
 
