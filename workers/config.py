@@ -173,6 +173,9 @@ class Settings(BaseSettings):
     fold_half_life_days: float = Field(60.0, gt=0, description="Half-life of a post's weight")
     fold_window: int = Field(256, ge=2, description="Posts in half a window (P)")
     fold_caption: float = Field(0.5, ge=0, le=1, description="Weight of the caption against the visuals")
+    fold_duplicate: float = Field(
+        0.25, gt=0, le=1, description="Weight of a post that only shows again what earlier posts of its creator showed"
+    )
     landmark: AwareDatetime = Field(
         datetime(2024, 1, 1, tzinfo=UTC), description="Landmark of all forward decay; never change"
     )

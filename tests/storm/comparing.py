@@ -41,6 +41,7 @@ def constants(settings: Settings, card: ModelCard) -> Constants:
         window=settings.fold_window,
         caption_weight=settings.fold_caption,
         landmark=settings.landmark,
+        duplicate_weight=settings.fold_duplicate,
         signal_half_life_days=settings.signal_half_life_days,
     )
 
@@ -86,6 +87,9 @@ class Encoded:
     def visuals(self, post: PostPublished, position: int) -> list[Array]:
         return [vector for _, vector in self._visuals[post.media[position].url]]
 
+    def looks(self, post: PostPublished) -> Sequence[str]:
+        return ()
+
     def caption(self, post: PostPublished) -> Array | None:
         return self._centred(said_by(post))
 
@@ -114,6 +118,9 @@ class Stored:
             self._stored(("visual", str(visual_id(post.post_id, position, ordinal, self._model))), "visual", encoded)
             for ordinal, encoded in enumerate(self._encoded.visuals(post, position))
         ]
+
+    def looks(self, post: PostPublished) -> Sequence[str]:
+        return self._encoded.looks(post)
 
     def caption(self, post: PostPublished) -> Array | None:
         encoded = self._encoded.caption(post)

@@ -7,6 +7,7 @@ for what lies before or after a creator's reinstatement.
 - Post: of its events the one of the greatest (revision, removal, SHA-256 of type and canonical data) stands.
 - Visuals: one of a picture, one of each scene of a film; a film weighs as much as a picture.
 - Profile: the greatest (revision, SHA-256 of the announcement without its bio's vector).
+- A post some of whose visuals were shown by earlier posts of its creator's window weighs less.
 - Creator: the fold of ``shared/representation.md`` over its posts; its revision is the sum of what stands.
 - Fact (decision, outcome): of what one event id of a brand says, the greatest BLAKE2b of the row's JSON stands.
 - Served match: of two shortlists under one id the greater sorted list of creators stands.
@@ -19,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -64,6 +65,10 @@ class Vectors(Protocol):
         """Of a picture one, of what moves one for each keyframe."""
         ...
 
+    def looks(self, post: PostPublished) -> Sequence[str]:
+        """How each visual looks; empty for a plain one."""
+        ...
+
     def caption(self, post: PostPublished) -> Array | None: ...
 
     def bio(self, profile: CreatorProfiled) -> Array | None: ...
@@ -80,6 +85,7 @@ class Constants:
     window: int
     caption_weight: float
     landmark: datetime
+    duplicate_weight: float
     signal_half_life_days: float
 
 
@@ -239,6 +245,13 @@ def weight_of(at_ms: int, constants: Constants) -> float:
     return float(2.0 ** max(-400.0, min(400.0, days / constants.half_life_days)))
 
 
+def originality(hashes: Sequence[str], shown: Sequence[str], constants: Constants) -> float:
+    """What a post counts some of whose visuals differ in at most 45 bits from what was shown before it."""
+    before = [int(each, 16) for each in shown if each]
+    again = sum(any((int(each, 16) ^ other).bit_count() <= 45 for other in before) for each in hashes if each)
+    return 1.0 - (1.0 - constants.duplicate_weight) * (again / len(hashes)) if again else 1.0
+
+
 def update_of(
     creator: str, posts: list[PostEvent], profile: CreatorProfiled | None, vectors: Vectors, constants: Constants
 ) -> CreatorUpdated:
@@ -249,15 +262,16 @@ def update_of(
     start = constants.window * max(0, len(posts) // constants.window - 1)
     groups: list[Group] = []
     recency: Array | None = None
+    shown: list[str] = []
     for post in live[max(0, start - removed) :]:
         x = item_vector(post, vectors, constants)
         if x is not None:
             at = milliseconds(post.published_at)
-            weighted = weight_of(at, constants) * x.astype(np.float64)
+            weight = weight_of(at, constants) * originality(vectors.looks(post), shown, constants)
+            weighted = weight * x.astype(np.float64)
             recency = weighted if recency is None else recency + weighted
-            join_or_open(
-                groups, Group(post.post_id, [post.post_id], [x], weighted, weight_of(at, constants), at), constants
-            )
+            join_or_open(groups, Group(post.post_id, [post.post_id], [x], weighted, weight, at), constants)
+        shown += vectors.looks(post)
     bio = vectors.bio(profile) if profile else None
     return CreatorUpdated(
         creator_id=creator,

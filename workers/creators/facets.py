@@ -21,7 +21,10 @@ _MOST_HALVINGS = 400.0
 
 @dataclass(frozen=True, slots=True)
 class FoldSettings:
-    """The constants of the fold, chosen per model; ``facets`` is K and ``window`` P of the algorithm."""
+    """The constants of the fold, chosen per model; ``facets`` is K and ``window`` P of the algorithm.
+
+    ``duplicate_weight``, above 0: what a post counts whose visuals were all in earlier posts of the window.
+    """
 
     model_version: str
     dimensions: int
@@ -31,6 +34,7 @@ class FoldSettings:
     window: int
     caption_weight: float
     landmark: datetime
+    duplicate_weight: float = 1.0
 
     def weight(self, published_ms: int) -> float:
         """Forward decay (Cormode et al., ICDE 2009): grows with the post's time, never with the clock.
@@ -60,11 +64,10 @@ class Facet:
 
 
 def add(
-    facets: tuple[Facet, ...], post_id: str, published_ms: int, x: Array, settings: FoldSettings
+    facets: tuple[Facet, ...], post_id: str, published_ms: int, x: Array, weight: float, settings: FoldSettings
 ) -> tuple[Facet, ...]:
-    """``facets`` with one more post, which must be newer than all before it. ``x``: float16 of shape (d,)."""
+    """``facets`` with one more post of ``weight``, newer than all before it. ``x``: float16 of shape (d,)."""
     wide = x.astype(np.float64)
-    weight = settings.weight(published_ms)
     nearest = _nearest(facets, wide)
     if nearest is not None and nearest[1] >= settings.join:
         index = nearest[0]

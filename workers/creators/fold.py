@@ -5,6 +5,9 @@ the live ones from index P·max(0, floor(N/P) - 1) on are folded, in that order.
 removal does not move the window; they come first because a removal may arrive before its publication and then has no
 date, and an order by a date that only some arrivals know would depend on the arrivals (docs/decisions/0002).
 
+A post whose visuals look like those of earlier posts of the window counts less, as far as its visuals do (decision
+0016). What is earlier says the same order, so that a late or removed original is a matter of the set of rows again.
+
 ``Fold.rows_hash`` says which set of rows a fold came from; it is the xor of the rows' hashes, so one row changes it in
 constant time. The usual event, one newer than all, is folded in by itself; ``fold_rows`` and this path end in the same
 bytes because they are the same sequence of float64 operations.
@@ -19,6 +22,7 @@ import numpy as np
 
 from workers.creators.facets import Facet, FoldSettings, add
 from workers.creators.rows import POST, PROFILE, PostRow, ProfileRow, creator_prefix, post_key, profile_key, row_hash
+from workers.domain.perceptual import alike, looks_of
 from workers.domain.vectors import Array
 
 
@@ -26,7 +30,8 @@ from workers.domain.vectors import Array
 class Fold:
     """What is computed from a creator's rows. ``known`` is N, ``live`` the posts not removed, ``start`` the window's.
 
-    ``revision`` is the sum of the rows' revisions; ``recency`` the sum of w·x over the window, float64 (d,).
+    ``revision`` is the sum of the rows' revisions; ``recency`` the sum of w·x over the window, float64 (d,); ``looks``
+    the window's visuals as they are compared, uint64 (n, 3).
     """
 
     creator_id: str
@@ -38,6 +43,7 @@ class Fold:
     newest: tuple[int, str] | None = None
     facets: tuple[Facet, ...] = ()
     recency: Array | None = None
+    looks: Array = field(default_factory=lambda: looks_of(()))
     profile: ProfileRow | None = None
 
     @property
@@ -128,14 +134,24 @@ def with_profile(fold: Fold, row: ProfileRow) -> Fold:
 
 
 def _folded_in(fold: Fold, post_id: str, row: PostRow, settings: FoldSettings) -> Fold:
+    own = looks_of(row.hashes)
+    looks = np.concatenate((fold.looks, own)) if len(own) else fold.looks
     if row.x is None:
-        return fold
-    weighted = settings.weight(row.published_ms) * row.x.astype(np.float64)
+        return replace(fold, looks=looks)
+    weight = settings.weight(row.published_ms) * _originality(row, own, fold.looks, settings)
+    weighted = weight * row.x.astype(np.float64)
     return replace(
         fold,
-        facets=add(fold.facets, post_id, row.published_ms, row.x, settings),
+        facets=add(fold.facets, post_id, row.published_ms, row.x, weight, settings),
         recency=weighted if fold.recency is None else fold.recency + weighted,
+        looks=looks,
     )
+
+
+def _originality(row: PostRow, own: Array, earlier: Array, settings: FoldSettings) -> float:
+    """1 for a post of new visuals, the duplicate's weight for one that only shows again what the window has shown."""
+    again = int(alike(own, earlier).sum()) if len(own) else 0
+    return 1.0 - (1.0 - settings.duplicate_weight) * (again / len(row.hashes)) if again else 1.0
 
 
 def _set_hash(creator_id: str, rows: Rows) -> int:

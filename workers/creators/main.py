@@ -41,6 +41,7 @@ def fold_settings(settings: Settings, model_version: str, dimensions: int) -> Fo
         window=settings.fold_window,
         caption_weight=settings.fold_caption,
         landmark=settings.landmark,
+        duplicate_weight=settings.fold_duplicate,
     )
 
 

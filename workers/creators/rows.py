@@ -19,14 +19,17 @@ import orjson
 
 from workers.domain.events import Event, PostEmbedded, PostRetracted, Profile, ProfileEmbedded
 from workers.domain.parse import canonical_data
+from workers.domain.perceptual import HASH_BYTES
 from workers.domain.vectors import Array, from_bytes, unit
 
 POST = b"p"
 PROFILE = b"i"
 STANDING = b"s"
 
-_FORMAT = 1
+_FORMAT, _WITH_HASHES = 1, 2
 _POST = struct.Struct("<BBQq8s")
+_COUNT = struct.Struct("<H")
+_PLAIN = bytes(HASH_BYTES)
 _REMOVED, _VECTOR = 1, 2
 _STORED = np.dtype("<f2")
 
@@ -37,7 +40,8 @@ class PostRow:
 
     A removed post keeps its revision alone: a removal may arrive before its publication, and then there is no date to
     keep. ``published_ms`` is Unix time; ``x`` the post's vector, float16 of shape (d,), None where there is nothing to
-    embed; ``tie`` decides between two publications of equal revision.
+    embed; ``tie`` decides between two publications of equal revision; ``hashes`` say how each of its visuals looks
+    (``domain.perceptual``), where that is known.
     """
 
     revision: int
@@ -45,24 +49,44 @@ class PostRow:
     published_ms: int = 0
     tie: bytes = bytes(8)
     x: Array | None = None
+    hashes: tuple[str, ...] = ()
 
     def rank(self) -> tuple[int, bool, bytes]:
         """Of two rows of one post the greater rank stays: newer revision, then removal, then the greater hash."""
         return (self.revision, self.removed, self.tie)
 
+    def detail(self) -> int:
+        """Of two rows of one rank the one with more detail stays: one of before there were hashes has none."""
+        return len(self.hashes)
+
     def encode(self) -> bytes:
         flags = (_REMOVED if self.removed else 0) | (_VECTOR if self.x is not None else 0)
-        head = _POST.pack(_FORMAT, flags, self.revision, self.published_ms, self.tie)
+        # As ever where there are no hashes: the same row is the same bytes.
+        form = _WITH_HASHES if self.hashes else _FORMAT
+        head = _POST.pack(form, flags, self.revision, self.published_ms, self.tie)
+        if self.hashes:
+            head += _COUNT.pack(len(self.hashes)) + b"".join(bytes.fromhex(each) or _PLAIN for each in self.hashes)
         return head if self.x is None else head + np.ascontiguousarray(self.x, dtype=_STORED).tobytes()
 
     @classmethod
     def decode(cls, data: bytes) -> PostRow:
         """Raises ValueError for bytes that no ``encode`` made."""
-        if len(data) < _POST.size or data[0] != _FORMAT:
+        if len(data) < _POST.size or data[0] not in (_FORMAT, _WITH_HASHES):
             raise ValueError(f"not a post's row: {data[:32].hex()}")
-        _, flags, revision, published_ms, tie = _POST.unpack_from(data)
-        x = np.frombuffer(data, dtype=_STORED, offset=_POST.size) if flags & _VECTOR else None
-        return cls(revision, bool(flags & _REMOVED), published_ms, tie, x)
+        form, flags, revision, published_ms, tie = _POST.unpack_from(data)
+        hashes, end = _hashes(data) if form == _WITH_HASHES else ((), _POST.size)
+        x = np.frombuffer(data, dtype=_STORED, offset=end) if flags & _VECTOR else None
+        return cls(revision, bool(flags & _REMOVED), published_ms, tie, x, hashes)
+
+
+def _hashes(data: bytes) -> tuple[tuple[str, ...], int]:
+    """A row's hashes, and where they end."""
+    start = _POST.size + _COUNT.size
+    end = start + HASH_BYTES * (_COUNT.unpack_from(data, _POST.size)[0] if len(data) >= start else 0)
+    if not start < end <= len(data):
+        raise ValueError(f"a post's row whose hashes are cut off: {data[:32].hex()}")
+    parts = [data[place : place + HASH_BYTES] for place in range(start, end, HASH_BYTES)]
+    return tuple("" if part == _PLAIN else part.hex() for part in parts), end
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +100,10 @@ class ProfileRow:
 
     def rank(self) -> tuple[int, bytes]:
         return (self.revision, self.tie)
+
+    def detail(self) -> int:
+        """As a post's row; all profiles of one rank say the same."""
+        return 0
 
     def encode(self) -> bytes:
         body = {
@@ -103,7 +131,7 @@ RowT = TypeVar("RowT", PostRow, ProfileRow)
 
 def newer(old: RowT | None, new: RowT) -> RowT:
     """The row that stays (law 6). Where both say the same, the old one, so that a replay is seen as one."""
-    return new if old is None or new.rank() > old.rank() else old
+    return new if old is None or (new.rank(), new.detail()) > (old.rank(), old.detail()) else old
 
 
 def post_row(event: PostEmbedded | PostRetracted, caption_weight: float, dimensions: int) -> PostRow:
@@ -116,7 +144,10 @@ def post_row(event: PostEmbedded | PostRetracted, caption_weight: float, dimensi
     published_ms = round(event.published_at.timestamp() * 1000)
     # The embedder's own tie-break travels with the event: both must let the same publication win.
     order = bytes.fromhex(event.event_hash[:16]) if event.event_hash else tie(event)
-    return PostRow(event.revision, False, published_ms, order, _item(event, caption_weight, dimensions))
+    x = _item(event, caption_weight, dimensions)
+    # A row keeps a plain picture's as zeros.
+    hashes = tuple(each if each.strip("0") else "" for each in event.visual_hashes)
+    return PostRow(event.revision, False, published_ms, order, x, hashes)
 
 
 def profile_row(event: ProfileEmbedded, dimensions: int) -> ProfileRow:

@@ -65,5 +65,7 @@ Money = Annotated[float, Field(ge=0.0, le=1e12, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 ModelVersion = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")]
 ContentHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,128}$")]
+PerceptualHash = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{36})?$")]
+"""How a picture looks (``workers.domain.perceptual``); empty for one too plain to be told by it."""
 Vector = Annotated[bytes, Field(min_length=4, max_length=65_536), AfterValidator(_whole_and_finite)]
 """float32, little-endian, unit length; base64 in JSON. Read and written by ``workers.domain.vectors``."""

@@ -111,6 +111,8 @@ def compare_row(
 def _unlike(wanted: PostRow, row: PostRow) -> str:
     if wanted.published_ms != row.published_ms:
         return f"published_ms {wanted.published_ms} instead of {row.published_ms}"
+    if wanted.hashes and wanted.hashes != row.hashes:
+        return "other perceptual hashes"
     if (wanted.x is None) != (row.x is None):
         return "vectors where there must be none" if row.x is None else "no vectors"
     if wanted.x is None or row.x is None:

@@ -29,7 +29,8 @@ def grown(*posts: tuple[str, Array], facets: int = 8) -> tuple[Facet, ...]:
     """Facets after posts of one moment each, an hour apart."""
     result: tuple[Facet, ...] = ()
     for hour, (post_id, x) in enumerate(posts):
-        result = add(result, post_id, LANDMARK_MS + hour * 3_600_000, x, replace(SETTINGS, facets=facets))
+        at_ms = LANDMARK_MS + hour * 3_600_000
+        result = add(result, post_id, at_ms, x, SETTINGS.weight(at_ms), replace(SETTINGS, facets=facets))
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeGuard
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tests.unit.creators.world import (
     AnyEvent,
     PostEvent,
     fold_of,
+    look,
     profiled,
     published,
     removed,
@@ -37,6 +39,7 @@ def bits(fold: Fold) -> list[object]:
     """Everything a fold says, in what compares bit by bit."""
     recency = None if fold.recency is None else fold.recency.tobytes()
     head = [fold.rows_hash, fold.known, fold.live, fold.revision, fold.start, fold.newest, recency, fold.profile]
+    head.append(fold.looks.tobytes())
     facets = [
         (f.opened_by, f.total.tobytes(), f.weight, f.last_ms, f.post_ids, f.vectors.tobytes(), f.exemplar)
         for f in fold.facets
@@ -47,8 +50,9 @@ def bits(fold: Fold) -> list[object]:
 posts = st.integers(0, 30)
 revisions = st.integers(0, 3)
 hours = st.integers(0, 2000)
+looks = st.lists(st.just("") | st.builds(look, st.integers(0, 6), st.sampled_from([0, 10, 30])), max_size=4)
 publications = st.builds(
-    published, post=posts, revision=revisions, hour=hours, seed=st.integers(0, 40), caption=st.booleans()
+    published, post=posts, revision=revisions, hour=hours, seed=st.integers(0, 40), caption=st.booleans(), looks=looks
 )
 removals = st.builds(removed, post=posts, revision=revisions)
 profiles = st.builds(profiled, revision=revisions, name=st.sampled_from(["Mira", "Mira B."]), bio=st.none() | posts)
@@ -197,3 +201,57 @@ def test_times_far_from_the_landmark_fold_to_finite_vectors() -> None:
     for facet in update.facets:
         assert np.isfinite(np.frombuffer(facet.vector, dtype="<f4")).all()
     assert isinstance(events[0], PostEmbedded)
+
+
+def weights(events: list[AnyEvent]) -> dict[str, float]:
+    """What each facet weighs against its posts' decay alone, by the post that opened it."""
+    whole = {e.post_id: SETTINGS.weight(round(e.published_at.timestamp() * 1000)) for e in events if is_post(e)}
+    facets = fold_of(events).facets
+    return {facet.opened_by: facet.weight / sum(whole[post] for post in facet.post_ids) for facet in facets}
+
+
+def is_post(event: AnyEvent) -> TypeGuard[PostEmbedded]:
+    """Whether the event publishes a post."""
+    return isinstance(event, PostEmbedded)
+
+
+def test_the_same_picture_again_counts_less() -> None:
+    """The first one counts whole, whichever arrives first; what shows another picture too counts as far as that."""
+    first = published(0, hour=0, seed=0, looks=[look(1)])
+    again = published(1, hour=1, seed=1, looks=[look(1, changed=20)])
+    half = published(2, hour=2, seed=2, looks=[look(1), look(2)])
+    found = weights([again, half, first])
+    assert found == pytest.approx({"post-0": 1.0, "post-1": 0.25, "post-2": 1 - 0.75 / 2})
+    assert weights([first, again, half]) == found
+
+
+def test_the_order_of_two_posts_of_one_time_is_that_of_their_ids() -> None:
+    """Somebody must be first, whoever arrives first."""
+    posts_of_one_time: list[AnyEvent] = [published(n, hour=5, seed=n, looks=[look(1)]) for n in (1, 0)]
+    assert weights(posts_of_one_time) == pytest.approx({"post-0": 1.0, "post-1": 0.25})
+
+
+def test_without_its_original_a_copy_counts_whole() -> None:
+    """Removed, edited to another picture, or behind the window."""
+    first, again = published(0, seed=0, looks=[look(1)]), published(1, hour=1, seed=1, looks=[look(1)])
+    assert weights([first, again, removed(0, revision=2)]) == pytest.approx({"post-1": 1.0})
+    edited = published(0, revision=2, seed=0, looks=[look(2)])
+    assert weights([first, again, edited])["post-1"] == pytest.approx(1.0)
+    many: list[AnyEvent] = [published(n, hour=n, seed=0, looks=[look(n)]) for n in range(16)]
+    late = published(16, hour=99, seed=1, looks=[look(2)])
+    assert weights([*many, late])["post-16"] == pytest.approx(1.0), "the window began at 8"
+    late = published(16, hour=99, seed=1, looks=[look(9)])
+    assert weights([*many, late])["post-16"] == pytest.approx(0.25)
+
+
+def test_plain_pictures_and_posts_of_before_there_were_hashes_are_like_nothing() -> None:
+    """Nor like each other."""
+    same: list[AnyEvent] = [published(n, hour=n, seed=n, looks=[""] if n % 2 else []) for n in range(3)]
+    assert set(weights(same).values()) == {1.0}
+
+
+def test_a_row_without_hashes_gives_way_to_the_same_with_them() -> None:
+    """Announced again by an embedder that knows them; never the other way round."""
+    without, with_them = published(0), published(0, looks=[look(1)])
+    for order in ([without, with_them], [with_them, without, with_them]):
+        assert rows_of(order).posts["post-0"].hashes == (look(1),)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
+import pytest
 
-from tests.unit.creators.world import DIMENSIONS, profiled, vector
-from workers.creators.rows import newer, post_row, profile_row
+from tests.unit.creators.world import DIMENSIONS, look, profiled, published, vector
+from workers.creators.rows import PostRow, newer, post_row, profile_row
 from workers.domain.events import PostEmbedded
 from workers.domain.vectors import to_bytes
+
+GONE = {"visual": None}
 
 
 def test_two_publications_of_one_revision_are_ordered_by_the_embedders_hash() -> None:
@@ -31,3 +34,30 @@ def test_which_of_two_profiles_wins_does_not_hang_on_the_bits_that_a_model_answe
         rows = [profile_row(each, DIMENSIONS) for each in (one.model_copy(update={"bio": shaken}), other)]
         wins |= {newer(*rows).profile.name, newer(*reversed(rows)).profile.name}
     assert len(wins) == 1
+
+
+def test_a_row_of_before_there_were_hashes_is_read_and_written_as_ever() -> None:
+    """Old bytes are the same bytes: the hash of a set of rows does not change by being read anew."""
+    old = bytes.fromhex("0102") + (7).to_bytes(8, "little") + (5).to_bytes(8, "little") + b"tietieti" + b"\x00\x3c" * 2
+    row = PostRow.decode(old)
+    assert (row.revision, row.published_ms, row.hashes) == (7, 5, ())
+    assert row.x is not None
+    assert row.x.tolist() == [1.0, 1.0]
+    assert row.encode() == old
+
+
+def test_a_rows_hashes_come_back_as_they_were() -> None:
+    """Plain pictures' among them, and whether there is a vector or not."""
+    for event in (published(1, looks=[look(1), "", look(2)]), published(1, looks=["0" * 36]).model_copy(update=GONE)):
+        row = post_row(event, 0.5, DIMENSIONS)
+        back = PostRow.decode(row.encode())
+        assert back.hashes == row.hashes
+        assert back.encode() == row.encode()
+        assert (back.x is None) == (row.x is None)
+
+
+@pytest.mark.parametrize("length", [3, 26, 27, 28, 30, 45])
+def test_a_row_that_is_cut_off_is_refused(length: int) -> None:
+    """Before its hashes end."""
+    with pytest.raises(ValueError, match="row"):
+        PostRow.decode(post_row(published(1, looks=[look(1)]), 0.5, DIMENSIONS).encode()[:length])

@@ -12,6 +12,7 @@ from workers.creators.fold import Fold, Rows, fold_rows
 from workers.creators.rows import PostRow, ProfileRow, newer, post_row, profile_row
 from workers.domain.erasure import ErasureKey
 from workers.domain.events import PostEmbedded, PostRetracted, Profile, ProfileEmbedded
+from workers.domain.perceptual import HASH_BYTES
 from workers.domain.vectors import Array, to_bytes, unit
 
 MODEL = "tiny_v1"
@@ -27,6 +28,7 @@ SETTINGS = FoldSettings(
     window=8,
     caption_weight=0.5,
     landmark=LANDMARK,
+    duplicate_weight=0.25,
 )
 PostEvent = PostEmbedded | PostRetracted
 AnyEvent = PostEvent | ProfileEmbedded
@@ -38,10 +40,22 @@ def vector(seed: int, topics: int = 5) -> Array:
     return unit(np.eye(DIMENSIONS)[seed % topics] + 0.25 * random.standard_normal(DIMENSIONS))
 
 
+def look(picture: int, changed: int = 0) -> str:
+    """The hash of a picture that is like no other, with so many bits changed as by another encoding."""
+    bits = np.random.default_rng(picture).integers(0, 2, 8 * HASH_BYTES)
+    bits[:changed] ^= 1
+    return np.packbits(bits.astype(np.uint8)).tobytes().hex()
+
+
 def published(
-    post: int, revision: int = 1, hour: int = 0, seed: int | None = None, caption: bool = False
+    post: int,
+    revision: int = 1,
+    hour: int = 0,
+    seed: int | None = None,
+    caption: bool = False,
+    looks: Sequence[str] = (),
 ) -> PostEmbedded:
-    """Post ``post`` as embedded: ``hour`` after the landmark, vectors drawn from ``seed``."""
+    """Post ``post`` as embedded: ``hour`` after the landmark, vectors drawn from ``seed``, visuals that look so."""
     seed = post if seed is None else seed
     return PostEmbedded(
         post_id=f"post-{post}",
@@ -51,6 +65,7 @@ def published(
         model_version=MODEL,
         visual=to_bytes(vector(seed)),
         caption=to_bytes(vector(seed + 1000)) if caption else None,
+        visual_hashes=tuple(looks),
     )
 
 

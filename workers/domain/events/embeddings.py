@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from workers.domain.events.envelope import Event
 from workers.domain.events.profiles import Profile
-from workers.domain.fields import ContentHash, Identifier, ModelVersion, Revision, Timestamp, Vector
+from workers.domain.fields import ContentHash, Identifier, ModelVersion, PerceptualHash, Revision, Timestamp, Vector
 
 
 class PostEmbedded(Event):
@@ -12,6 +16,7 @@ class PostEmbedded(Event):
 
     A post with neither (nothing to embed) is announced too: it counts as a post. ``event_hash`` (hexadecimal) is of the
     publication's canonical data: of two publications of one revision the greater wins, everywhere alike.
+    ``visual_hashes`` say how each visual looks, in their order; none of posts embedded before there were any.
     """
 
     key_field = "creator_id"
@@ -24,6 +29,7 @@ class PostEmbedded(Event):
     visual: Vector | None = None
     caption: Vector | None = None
     event_hash: ContentHash | None = None
+    visual_hashes: Annotated[tuple[PerceptualHash, ...], Field(max_length=200)] = ()
 
 
 class PostRetracted(Event):
