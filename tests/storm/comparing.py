@@ -16,11 +16,13 @@ from PIL import Image
 from tests.storm.films import is_film, scenes_of
 from tests.storm.oracle import Constants, end_state, of_the_living, said_by, standing_posts, standing_profiles
 from workers.adapters.media_decode import decode, to_pixels
+from workers.adapters.media_looks import brightness
 from workers.adapters.triton import TritonEncoder
 from workers.config import Settings
 from workers.domain.events import CreatorProfiled, CreatorUpdated, Event, PostPublished
 from workers.domain.ids import bio_object_id, creator_object_id, post_object_id, visual_id
 from workers.domain.model_card import ModelCard
+from workers.domain.perceptual import perceptual_hash
 from workers.domain.vectors import Array, centre
 from workers.verify.lines import signal_values, update_values
 
@@ -54,6 +56,7 @@ class Encoded:
         self._visuals: dict[str, list[tuple[int, Array]]] = {}
         self._texts: dict[str, Array] = {}
         self.hashes: dict[str, str] = {}
+        self._looks: dict[str, list[str]] = {}
 
     def learn(self, events: Iterable[Event]) -> None:
         """Encode what these events hold and is not known yet."""
@@ -76,8 +79,9 @@ class Encoded:
             if shown:
                 pixels = np.stack([to_pixels(image, self._card) for _, _, image in shown])
                 vectors = centre(await encoder.encode_images(pixels), np.array(means.visual)).astype(np.float32)
-                for (url, at_ms, _), vector in zip(shown, vectors, strict=True):
+                for (url, at_ms, image), vector in zip(shown, vectors, strict=True):
                     self._visuals.setdefault(url, []).append((at_ms, vector))
+                    self._looks.setdefault(url, []).append(perceptual_hash(brightness(image)))
             if texts:
                 self._texts |= zip(texts, await encoder.encode_texts(texts), strict=True)
 
@@ -88,7 +92,11 @@ class Encoded:
         return [vector for _, vector in self._visuals[post.media[position].url]]
 
     def looks(self, post: PostPublished) -> Sequence[str]:
-        return ()
+        looks = [look for position in range(len(post.media)) for look in self.looks_at(post, position)]
+        return looks if any(looks) else ()
+
+    def looks_at(self, post: PostPublished, position: int) -> list[str]:
+        return self._looks[post.media[position].url]
 
     def caption(self, post: PostPublished) -> Array | None:
         return self._centred(said_by(post))
@@ -207,6 +215,7 @@ def _post_lines(post: Event, encoded: Encoded, model: str) -> dict[Key, Line]:
                 "position": position,
                 "timestamp_ms": times[position][ordinal],
                 "media_hash": encoded.hashes[media.url],
+                "perceptual_hash": encoded.looks_at(post, position)[ordinal],
                 "vectors": {"visual": vector},
             }
     return lines

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from workers.adapters.media_decode import Decoder, opened
+from workers.adapters.media_decode import Decoder, loaded, opened, scaled_down
 from workers.adapters.media_limits import FrameLimits, Spent
+from workers.adapters.media_looks import framed
 from workers.adapters.media_moving import keyframes_of_picture, may_move
 from workers.adapters.media_video import container_of, frame_pixels, keyframes
 from workers.domain.media import Frame, InvalidMedia
@@ -27,10 +28,11 @@ class Frames:
         container = container_of(data)
         if container is not None:
             return self._of_video(data, container)
-        if not may_move(data):
-            return [Frame(0, self._decoder(data))]
         image = opened(data, self._limits)
         with self._decoder.room(image.width * image.height):
+            if not may_move(data):
+                part = scaled_down(image, self._card)
+                return [framed(0, loaded(image), self._card, part)]
             return keyframes_of_picture(image, self._limits, self._card)
 
     def _of_video(self, data: bytes, container: str) -> list[Frame]:

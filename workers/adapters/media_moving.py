@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from PIL import Image
 
-from workers.adapters.media_decode import TOO_MANY, UNREADABLE, loaded, to_pixels
+from workers.adapters.media_decode import TOO_MANY, UNREADABLE, loaded
 from workers.adapters.media_keyframes import LOOKS, chosen, signature
 from workers.adapters.media_limits import FrameLimits, Spent, most_frames
+from workers.adapters.media_looks import framed
 from workers.domain.media import Frame, InvalidMedia
 from workers.domain.model_card import ModelCard
 
@@ -43,7 +44,7 @@ def keyframes_of_picture(image: Image.Image, limits: FrameLimits, card: ModelCar
             if number:
                 image.seek(number)
             if number % every == 0:
-                looks.append(Frame(at, to_pixels(loaded(image), card)))
+                looks.append(framed(at, loaded(image), card))
             else:
                 image.load()
         except EOFError:

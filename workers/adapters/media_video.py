@@ -20,9 +20,9 @@ from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 from workers.adapters.media_boxes import Shown, hidden_tracks
-from workers.adapters.media_decode import to_pixels
 from workers.adapters.media_keyframes import Coded, Run, chosen, runs, signature
 from workers.adapters.media_limits import FrameLimits, Spent, most_frames, too_slow
+from workers.adapters.media_looks import framed
 from workers.domain.media import Frame, InvalidMedia
 from workers.domain.model_card import ModelCard
 from workers.domain.reasons import Reason
@@ -80,15 +80,17 @@ def keyframes(data: bytes, container: str, limits: FrameLimits, card: ModelCard,
     first = min(frame.at for frame in coded)
     _refuse_longer(float((max(frame.at for frame in coded) - first) * ticks), limits)
     wanted = runs(coded, most)
-    seen: dict[int, Any] = {}
+    seen: dict[int, Frame] = {}
     with _opened(data, container, limits, spent) as (file, stream):
         for frame in _decoded(file, stream, wanted, limits, spent):
-            seen.setdefault(int(((frame.pts or 0) - first) * ticks * 1000), to_pixels(_upright(frame, stream), card))
+            at = int(((frame.pts or 0) - first) * ticks * 1000)
+            if at not in seen:
+                seen[at] = framed(at, _upright(frame, stream), card)
     if not seen:
         raise InvalidMedia(Reason.MEDIA_CORRUPT, "a video of which no frame can be decoded")
     times = sorted(seen)
-    picked = chosen(times, [signature(seen[at]) for at in times], limits.media_keyframes)
-    return [Frame(times[number], seen[times[number]]) for number in picked]
+    picked = chosen(times, [signature(seen[at].pixels) for at in times], limits.media_keyframes)
+    return [seen[times[number]] for number in picked]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ removal does not move the window; they come first because a removal may arrive b
 date, and an order by a date that only some arrivals know would depend on the arrivals (docs/decisions/0002).
 
 A post whose visuals look like those of earlier posts of the window counts less, as far as its visuals do (decision
-0016). What is earlier says the same order, so that a late or removed original is a matter of the set of rows again.
+0017). What is earlier says the same order, so that a late or removed original is a matter of the set of rows again.
 
 ``Fold.rows_hash`` says which set of rows a fold came from; it is the xor of the rows' hashes, so one row changes it in
 constant time. The usual event, one newer than all, is folded in by itself; ``fold_rows`` and this path end in the same

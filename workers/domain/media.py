@@ -18,10 +18,14 @@ MOST_KEYFRAMES = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """A picture, at 0 ms, or a keyframe of what moves, when it is shown; as the encoder wants it, uint8 (S, S, 3)."""
+    """A picture, at 0 ms, or a keyframe of what moves, when it is shown; as the encoder wants it, uint8 (S, S, 3).
+
+    ``perceptual_hash`` is of the whole picture; empty for a plain one.
+    """
 
     timestamp_ms: int
     pixels: Array
+    perceptual_hash: str = ""
 
 
 class InvalidMedia(Exception):

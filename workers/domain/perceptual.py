@@ -1,7 +1,7 @@
 """Whether two pictures are the same to look at: a perceptual hash, 143 bits of a cosine transform, and its distance.
 
 As Facebook's PDQ takes it (the signs of the low frequencies about their median), of fewer and lower frequencies, which
-a crop moves less; measured against PDQ and the usual 64 bits in decision 0016.
+a crop moves less; measured against PDQ and the usual 64 bits in decision 0017.
 """
 
 from __future__ import annotations

@@ -44,6 +44,7 @@ def post_embedded(post: Embedded, model_version: str) -> PostEmbedded:
         visual=_mean(post.visuals),
         caption=_bytes(post.caption),
         event_hash=event_hash(event),
+        visual_hashes=_looks(post.visuals),
     )
 
 
@@ -62,6 +63,7 @@ def stored_announced(post: StoredPost, model_version: str) -> PostEmbedded | Pos
         visual=_mean(post.media()),
         caption=_bytes(post.caption),
         event_hash=post.event_hash or None,
+        visual_hashes=_looks(post.media()),
     )
 
 
@@ -123,6 +125,12 @@ def _name(event: Event) -> str:
 
 def _bytes(vector: Array | None) -> bytes | None:
     return None if vector is None else to_bytes(vector)
+
+
+def _looks(media: Sequence[Keyframes]) -> tuple[str, ...]:
+    """Of every visual; none where there is nothing to tell any by."""
+    looks = tuple(keyframe.perceptual_hash for keyframes in media for keyframe in keyframes)
+    return looks if any(looks) else ()
 
 
 def _mean(media: Sequence[Keyframes]) -> bytes | None:

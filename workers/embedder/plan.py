@@ -16,10 +16,14 @@ Rank = tuple[int, bool, str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keyframe:
-    """A picture, at 0 ms, or a video's keyframe, when it is shown, with its centred vector, float32 (d,)."""
+    """A picture, at 0 ms, or a video's keyframe, when it is shown, with its centred vector, float32 (d,).
+
+    ``perceptual_hash``: how it looks; empty for a plain one, and of what was stored before there were any.
+    """
 
     timestamp_ms: int
     vector: Array
+    perceptual_hash: str = ""
 
 
 Keyframes = tuple[Keyframe, ...]

@@ -188,8 +188,12 @@ class Embedder:
         vectors = await encoding.images(pixels)
         for task in wanted:
             for hash_, each in task.progress.pixels.items():
-                found = [(frame.timestamp_ms, vectors[hash_, n]) for n, frame in enumerate(each)]
-                whole = tuple(Keyframe(at, vector) for at, vector in found if vector is not None)
+                found = [(frame, vectors[hash_, n]) for n, frame in enumerate(each)]
+                whole = tuple(
+                    Keyframe(frame.timestamp_ms, vector, frame.perceptual_hash)
+                    for frame, vector in found
+                    if vector is not None
+                )
                 _keep(task.progress, task.progress.vectors, hash_, whole if len(whole) == len(each) else None)
             task.progress.pixels.clear()
 

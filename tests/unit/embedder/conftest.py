@@ -22,7 +22,6 @@ from workers.domain.erasure import ErasureKey, Erasures
 from workers.domain.events import Event, PostPublished, PostRemoved
 from workers.domain.events.posts import Media
 from workers.domain.media import Frame, InvalidMedia
-from workers.domain.vectors import Array
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
 from workers.embedder.remembering import KnownVectors, RememberingEncoder
@@ -40,11 +39,13 @@ def prepare(data: bytes) -> list[Frame]:
     if data.startswith(b"broken"):
         raise InvalidMedia("media_corrupt", "cut off")
     count = int(data.split()[1]) if data.startswith(b"film") else 1
-    return [Frame(number * 700, _four_pixels(data + bytes([number]) * (number > 0))) for number in range(count)]
+    return [_frame(number, data + bytes([number]) * (number > 0)) for number in range(count)]
 
 
-def _four_pixels(data: bytes) -> Array:
-    return np.frombuffer(hashlib.sha256(data).digest()[:12], dtype=np.uint8).reshape(2, 2, 3)
+def _frame(number: int, data: bytes) -> Frame:
+    hash_ = hashlib.sha256(data)
+    pixels = np.frombuffer(hash_.digest()[:12], dtype=np.uint8).reshape(2, 2, 3)
+    return Frame(number * 700, pixels, hash_.hexdigest()[:36])
 
 
 def published(

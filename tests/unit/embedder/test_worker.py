@@ -70,6 +70,23 @@ async def test_the_post_is_written_after_its_visuals(house: House) -> None:
     assert writes == ["upsert Visual", "upsert Post"]
 
 
+async def test_how_each_visual_looks_is_stored_and_announced_fresh_or_read_back(house: House) -> None:
+    """Of a video's keyframes too, in the order of the visuals; a post without visuals says nothing of it."""
+    house.media.pictures["mem:film"] = b"film 2 dogs"
+    (fresh,) = outputs((await house.give(published(1, ["a", "film"])))[0])
+    house.restart()
+    (again,) = outputs((await house.give(published(1, ["a", "film"])))[0])
+    assert isinstance(fresh, PostEmbedded)
+    assert fresh == again
+    places = [visual_id("p1", *place, MODEL) for place in ((0, 0), (1, 0), (1, 1))]
+    stored = [str(house.store.all("Visual")[id_].properties["perceptual_hash"]) for id_ in places]
+    assert fresh.visual_hashes == tuple(stored)
+    assert len(set(stored)) == 3
+    (without,) = outputs((await house.give(published(1, [], post_id="p2")))[0])
+    assert isinstance(without, PostEmbedded)
+    assert without.visual_hashes == ()
+
+
 async def test_a_post_scraped_again_costs_no_embedding(house: House) -> None:
     """Same caption and bytes under newly signed addresses: the same vectors in the same announcement."""
     first = outputs((await house.give(published(1, "ab")))[0])[0]

@@ -103,6 +103,12 @@ def visual_turned(world: World) -> set[Seen]:
     return {("drifted", "post", str(post_object_id("p2", MODEL)))}
 
 
+def visual_looks_otherwise(world: World) -> set[Seen]:
+    """A picture has another perceptual hash: the post is not what its row says."""
+    change(world, "Visual", visual_id("p2", 0, 0, MODEL), perceptual_hash="f0" * 18)
+    return {("drifted", "post", str(post_object_id("p2", MODEL)))}
+
+
 def caption_turned(world: World) -> set[Seen]:
     """A caption has another vector."""
     turn(world, "Post", post_object_id("p8", MODEL))
@@ -224,6 +230,7 @@ DAMAGES: tuple[Callable[[World], set[Seen]], ...] = (
     keyframe_surplus,
     frames_lost,
     visual_turned,
+    visual_looks_otherwise,
     caption_turned,
     post_gone,
     tombstone_gone,
