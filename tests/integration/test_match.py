@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -367,6 +367,33 @@ def test_without_an_api_the_clients_say_so(tmp_path: Path) -> None:
         find_api(tmp_path)
     with pytest.raises(ApiUnavailable, match=r"127\.0\.0\.1:9"), ApiClient("http://127.0.0.1:9") as client:
         client.search("cake")
+
+
+async def test_who_showed_a_picture_first_is_asked_of_weaviate(
+    api: httpx.AsyncClient, settings: Settings, card: ModelCard
+) -> None:
+    """Its copies by another encoding are told from what is only near, and lie in the order of their dates."""
+    vector = np.random.default_rng(3).normal(size=card.dimensions)
+    vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+    looks = {"late": "f0" * 18, "early": "f1" * 4 + "f0" * 14, "another": "0f" * 18}
+    async with connect(settings) as client:
+        store = ObjectStore(client, settings.namespace, card.model_version)
+        for hour, (name, look) in zip((5, 1, 0), looks.items(), strict=True):
+            shared = {"post_id": name, "creator_id": f"creator-{name}", "published_at": NOW + timedelta(hours=hour)}
+            shared |= {"revision": 1, "removed": False, "complete": True}
+            seen = {"post_id": name, "creator_id": f"creator-{name}", "published_at": shared["published_at"]}
+            visual = StoredObject(
+                visual_id(name, 0, 0, card.model_version),
+                {**seen, "position": 0, "timestamp_ms": 0, "perceptual_hash": look},
+                {"visual": vector},
+            )
+            post = StoredObject(post_object_id(name, card.model_version), shared)
+            assert await store.upsert("Visual", [visual]) == await store.upsert("Post", [post]) == [None]
+    late = (await api.get("/v1/posts/late")).json()
+    assert late["first"] is False
+    assert [(each["post_id"], each["first"]) for each in late["duplicates"]] == [("early", True)]
+    assert (await api.get("/v1/posts/early")).json()["first"] is True
+    assert (await api.get("/v1/posts/another")).json()["duplicates"] == []
 
 
 async def test_look_alikes_come_from_the_index(api: httpx.AsyncClient) -> None:

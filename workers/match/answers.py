@@ -19,7 +19,10 @@ class VisualAnswer(BaseModel):
 
 
 class HitAnswer(BaseModel):
-    """A post that was found. A score is null where the post has no such thing, or it was not asked for."""
+    """A post that was found. A score is null where the post has no such thing, or it was not asked for.
+
+    ``duplicate_of``: the post of this answer that showed the same picture first, by (published_at, post_id).
+    """
 
     post_id: str
     creator_id: str
@@ -31,6 +34,7 @@ class HitAnswer(BaseModel):
     caption: str
     platform: str | None
     published_at: datetime | None
+    duplicate_of: str | None = None
 
 
 class SearchAnswer(BaseModel):
@@ -133,11 +137,24 @@ class DeadAnswer(BaseModel):
     replays: int
 
 
+class DuplicateAnswer(BaseModel):
+    """Another post that shows the same: how many of the post's visuals, and whether it was the first of all."""
+
+    post_id: str
+    creator_id: str
+    url: str | None
+    published_at: datetime | None
+    visuals: int
+    first: bool
+
+
 class PostAnswer(BaseModel):
     """A post's state: ``embedded`` (searchable), ``published`` (being worked on), ``dead`` (and why) or ``removed``.
 
     ``revision`` is the one of which the state is said; ``searchable_revision`` the one that search finds, which of a
     post whose edit died is an older one. ``pictures``: where a browser finds them, in the post's order.
+    ``duplicates``: posts of any creator that show the same pictures, earliest first by (published_at, post_id);
+    ``first``: whether this post came before them all, null where its pictures cannot be compared.
     """
 
     post_id: str
@@ -155,6 +172,8 @@ class PostAnswer(BaseModel):
     visuals: int
     pictures: list[str]
     model_version: str
+    first: bool | None = None
+    duplicates: list[DuplicateAnswer] = []
 
 
 class BrandAnswer(BaseModel):

@@ -125,7 +125,26 @@ def _post_lines(post: dict[str, Any]) -> list[str]:
             lines.append(f"  search finds revision {post['searchable_revision']} meanwhile")
     elif post["state"] == "embedded":
         lines.append(f"  {post['visuals']} pictures, model {post['model_version']}")
+        lines += _duplicate_lines(post)
     return ["".join(c if c.isprintable() else "\ufffd" for c in line) for line in lines]
+
+
+_MOST_DUPLICATES = 10
+
+
+def _duplicate_lines(post: dict[str, Any]) -> list[str]:
+    """Who shows the same pictures, earliest first."""
+    others = post["duplicates"]
+    if not others:
+        return []
+    lines = [
+        f"  {len(others)} other posts show the same; " + ("it was the first" if post["first"] else "not the first")
+    ]
+    for each in others[:_MOST_DUPLICATES]:
+        first = ", the first" if each["first"] else ""
+        shown = f"{each['post_id']} of {each['creator_id']}, published {each['published_at']}"
+        lines.append(f"    {shown}: {each['visuals']} of its pictures{first}")
+    return lines + ([f"    and {len(others) - _MOST_DUPLICATES} more"] if len(others) > _MOST_DUPLICATES else [])
 
 
 def _asked(api: str | None, call: Callable[[ApiClient], dict[str, Any]]) -> dict[str, Any]:

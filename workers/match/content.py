@@ -23,6 +23,7 @@ class BestVisual:
     position: int
     timestamp_ms: int
     url: str
+    perceptual_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def best_visuals(found: Iterable[Found]) -> dict[str, BestVisual]:
             int(str(properties.get("position", 0))),
             int(str(properties.get("timestamp_ms", 0))),
             picture_url(properties),
+            str(properties.get("perceptual_hash") or ""),
         )
         known = best.get(post := str(properties["post_id"]))
         if known is None or _order(visual) < _order(known):

@@ -11,6 +11,7 @@ from workers.domain.media import MOST_KEYFRAMES
 from workers.domain.queries import Condition
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.match.dead_posts import DeadPost
+from workers.match.duplicates import NOT_COMPARED, Copies, copies_of
 from workers.match.ports import DeadPosts, Index, QueryEncoder
 from workers.match.problems import not_found
 from workers.match.retrieval import Retrieval
@@ -32,7 +33,7 @@ class KnownCreator:
 class KnownPost:
     """A post's properties, None if nothing of it is stored; its visuals in its order; its newest death, if it has one.
 
-    One of ``post`` and ``dead`` is there. ``state`` says which of them counts.
+    One of ``post`` and ``dead`` is there. ``state`` says which of them counts. ``copies``: of a post that is embedded.
     """
 
     post: Mapping[str, PropertyValue] | None
@@ -40,6 +41,7 @@ class KnownPost:
     dead: DeadPost | None
     state: State
     model_version: str
+    copies: Copies = NOT_COMPARED
 
 
 class Lookup:
@@ -68,9 +70,11 @@ class Lookup:
         if state is None:
             raise not_found("post", post_id)
         condition = Condition("post_id", "equal", post_id)
-        found = await self._index.matching("Visual", (condition,), limit=MAX_VISUALS) if post else []
-        visuals = sorted((each.properties for each in found), key=_position)
-        return KnownPost(post, visuals, dead, state, self._encoder.model_version)
+        embedded = state == "embedded"
+        found = await self._index.matching("Visual", (condition,), limit=MAX_VISUALS, vectors=embedded) if post else []
+        found = sorted(found, key=lambda each: _position(each.properties))
+        copies = await copies_of(self._index, found) if embedded else NOT_COMPARED
+        return KnownPost(post, [each.properties for each in found], dead, state, self._encoder.model_version, copies)
 
 
 def _position(visual: Mapping[str, PropertyValue]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from workers.match.answers import (
     BrandAnswer,
     CreatorAnswer,
     DeadAnswer,
+    DuplicateAnswer,
     FacetAnswer,
     HitAnswer,
     MatchAnswer,
@@ -26,6 +27,7 @@ from workers.match.answers import (
 )
 from workers.match.content import Hit, picture_url
 from workers.match.dead_posts import DeadPost
+from workers.match.duplicates import Copies
 from workers.match.filters import read_json
 from workers.match.lookup import KnownCreator, KnownPost
 from workers.match.matching import NO_MODEL, Match, explain
@@ -35,7 +37,7 @@ from workers.match.ranking import POLICY, Ranked
 Properties = Mapping[str, PropertyValue]
 
 
-def hit_answer(hit: Hit, media_root: Path | None) -> HitAnswer:
+def hit_answer(hit: Hit, media_root: Path | None, duplicate_of: str | None = None) -> HitAnswer:
     """A post that was found."""
     visual = hit.visual
     return HitAnswer(
@@ -53,6 +55,7 @@ def hit_answer(hit: Hit, media_root: Path | None) -> HitAnswer:
         caption=_text(hit.post, "caption") or "",
         platform=_text(hit.post, "platform"),
         published_at=_time(hit.post, "published_at"),
+        duplicate_of=duplicate_of,
     )
 
 
@@ -130,7 +133,24 @@ def post_answer(known: KnownPost, media_root: Path | None) -> PostAnswer:
         visuals=int(str(post.get("visuals", 0))),
         pictures=[url for url in urls if url is not None],
         model_version=known.model_version,
+        first=known.copies.first,
+        duplicates=_duplicates(known.copies),
     )
+
+
+def _duplicates(copies: Copies) -> list[DuplicateAnswer]:
+    """Earliest first: the first of them is the first of all, unless the post itself is."""
+    return [
+        DuplicateAnswer(
+            post_id=str(each.visual["post_id"]),
+            creator_id=str(each.visual["creator_id"]),
+            url=_address(each.visual),
+            published_at=_time(each.visual, "published_at"),
+            visuals=each.visuals,
+            first=not copies.first and place == 0,
+        )
+        for place, each in enumerate(copies.duplicates)
+    ]
 
 
 def _dead(dead: DeadPost) -> DeadAnswer:

@@ -18,6 +18,7 @@ from workers.match.answers import (
     SimilarAnswer,
 )
 from workers.match.content import Hit
+from workers.match.duplicates import originals
 from workers.match.limits import FORM_BODY, JSON_BODY
 from workers.match.present import brand_answer, creator_answer, hit_answer, match_answer, post_answer, ranked_answer
 from workers.match.problems import invalid, not_found, too_large
@@ -144,5 +145,6 @@ def refuse_unknown_fields(form: FormData) -> None:
 
 
 def _search_answer(rooms: Rooms, hits: list[Hit]) -> SearchAnswer:
-    answers = [hit_answer(hit, rooms.media_root) for hit in hits]
+    firsts = originals(hits)
+    answers = [hit_answer(hit, rooms.media_root, firsts.get(str(hit.post["post_id"]))) for hit in hits]
     return SearchAnswer(hits=answers, model_version=rooms.encoder.model_version)

@@ -12,6 +12,7 @@ import typer
 import uvicorn
 from typer.testing import CliRunner
 
+from tests.unit.creators.world import look
 from tests.unit.match.world import NOW, World
 from tests.waiting import eventually
 from workers.domain.reasons import Reason
@@ -33,6 +34,8 @@ def world() -> World:
     """Posts and creators of bread and sport."""
     small = World()
     small.post("b1", visual="bread", caption="bread [bold]")
+    for number, post_id in enumerate(["copied", *(f"copy {n}" for n in range(11))]):
+        small.post(post_id, visual="dog", looks=[look(1)], hour=number)
     small.creator("ann", {"bread": 0.8, "sport": 0.2}, platforms=["tiktok"], followers=900)
     small.creator("cid", {"sport": 1.0}, platforms=["youtube"], followers=50)
     small.brand("rye", "bread")
@@ -95,6 +98,19 @@ def test_a_posts_state_is_explained_in_words(url: str) -> None:
     assert "\x1b" not in dead
     as_json = runner.invoke(app, ["explain", "b1", "--api", url, "--json"])
     assert json.loads(as_json.output)["state"] == "embedded"
+
+
+def test_who_shows_the_same_is_explained_too(url: str) -> None:
+    """Earliest first, ten at most."""
+    first = runner.invoke(app, ["explain", "copied", "--api", url]).output
+    assert "11 other posts show the same; it was the first" in first
+    assert "copy 9 of ann" in first
+    assert "copy 10 of" not in first
+    assert "and 1 more" in first
+    later = runner.invoke(app, ["explain", "copy 3", "--api", url]).output
+    assert "not the first" in later
+    assert "copied of ann" in later
+    assert later.count(", the first") == 1
 
 
 @pytest.mark.parametrize(

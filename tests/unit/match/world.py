@@ -187,10 +187,21 @@ class World:
         self.brands.put(BrandBriefed.model_validate(raw))
 
     def post(
-        self, post_id: str, creator_id: str = "ann", visual: str = "", caption: str = "", removed: bool = False
+        self,
+        post_id: str,
+        creator_id: str = "ann",
+        visual: str = "",
+        caption: str = "",
+        removed: bool = False,
+        looks: Sequence[str] = (),
+        hour: int = 0,
     ) -> None:
-        """A post: the words on its media (``|`` between them, ``>`` between a video's seconds) and in its caption."""
-        shared = {"creator_id": creator_id, "platform": "tiktok", "published_at": NOW, "model_version": MODEL}
+        """A post: the words on its media (``|`` between them, ``>`` between a video's seconds) and in its caption.
+
+        ``looks``: the perceptual hash of each medium, where it has one; published so many hours after ``NOW``.
+        """
+        at = NOW + timedelta(hours=hour)
+        shared = {"creator_id": creator_id, "platform": "tiktok", "published_at": at, "model_version": MODEL}
         media = [medium.split(">") for medium in visual.split("|")] if visual else []
         self.index.put(
             "Visual",
@@ -203,6 +214,7 @@ class World:
                         "position": position,
                         "timestamp_ms": 1000 * second,
                         "media_url": f"https://x/{post_id}",
+                        **({"perceptual_hash": looks[position]} if position < len(looks) else {}),
                     },
                     {"visual": axis(*words.split())},
                 )
