@@ -24,7 +24,7 @@ from workers.config import REPOSITORY, Settings
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array
 
-MODEL, OTHER_MODEL, WIDTH = "tiny_v1", "tiny_v2", 8
+MODEL, OTHER_MODEL, OLDER_MODEL, WIDTH = "tiny_v1", "tiny_v2", "tiny_v0", 8
 
 
 def _id(name: str) -> UUID:
@@ -108,6 +108,30 @@ async def test_a_collection_that_differs_is_named_with_its_property(
     other = listed.model_copy(update={"collections": {**listed.collections, "Facet": changed}})
     with pytest.raises(SchemaError, match=r"Facet_tiny_v1: property followers.indexFilterable: False instead of True"):
         await ensure_collections(client, other, namespace, MODEL, WIDTH)
+
+
+async def test_an_older_releases_collection_gets_the_properties_that_are_only_kept(
+    client: WeaviateAsyncClient, listed: Collections, namespace: str
+) -> None:
+    """Objects that were there before stay as they are; a property that is filtered by is an error still."""
+    visual = listed.collections["Visual"]
+
+    def with_property(name: str, index: str) -> Collections:
+        spec = visual.properties["media_hash"].model_copy(update={"index": index})
+        changed = visual.model_copy(update={"properties": {**visual.properties, name: spec}})
+        return listed.model_copy(update={"collections": {**listed.collections, "Visual": changed}})
+
+    await ensure_collections(client, listed, namespace, OLDER_MODEL, WIDTH)
+    store = ObjectStore(client, namespace, OLDER_MODEL, dimensions=WIDTH)
+    older = StoredObject(_id("older"), {"post_id": "p"}, {"visual": _vector(1)})
+    assert await store.upsert("Visual", [older]) == [None]
+    assert await ensure_collections(client, with_property("kept", "none"), namespace, OLDER_MODEL, WIDTH) == []
+    assert (await store.fetch("Visual", [older.id]))[older.id].properties["post_id"] == "p"
+    newer = StoredObject(_id("newer"), {"post_id": "p", "kept": "x"}, {"visual": _vector(2)})
+    assert await store.upsert("Visual", [newer]) == [None]
+    assert (await store.fetch("Visual", [newer.id]))[newer.id].properties["kept"] == "x"
+    with pytest.raises(SchemaError, match="property filtered: missing"):
+        await ensure_collections(client, with_property("filtered", "equal"), namespace, OLDER_MODEL, WIDTH)
 
 
 async def test_another_width_under_the_same_version_is_refused(

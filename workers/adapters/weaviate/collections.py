@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from weaviate import WeaviateAsyncClient
-from weaviate.exceptions import UnexpectedStatusCodeError
+from weaviate.classes.config import DataType, Property, Tokenization
+from weaviate.exceptions import UnexpectedStatusCodeError, WeaviateInvalidInputError
 
 from workers.adapters.weaviate.errors import asked
 from workers.adapters.weaviate.names import alias_name, collection_name
@@ -23,8 +24,9 @@ async def ensure_collections(
 ) -> list[str]:
     """Create the collections and aliases that are missing; the names of those created.
 
-    An alias that points at another version stays: moving it is a cutover. Raises SchemaError naming each difference of
-    a collection that is there already, StoreUnavailable.
+    A property that is missing in a collection is added where nothing is filtered by it. An alias that points at another
+    version stays: moving it is a cutover. Raises SchemaError naming each other difference of a collection that is there
+    already, StoreUnavailable.
     """
     names = [collection_name(namespace, collection, model_version) for collection in listed.collections]
     wanted = [
@@ -32,6 +34,8 @@ async def ensure_collections(
         for name, spec in zip(names, listed.collections.values(), strict=True)
     ]
     made = await asyncio.gather(*(_create_collection(client, each) for each in wanted))
+    old = [each for each, is_new in zip(wanted, made, strict=True) if not is_new]
+    await asyncio.gather(*(_add_kept_properties(client, each) for each in old))
     wrong = [
         f"{name}: {line}"
         for name, each, is_new in zip(names, wanted, made, strict=True)
@@ -61,6 +65,29 @@ async def _create_collection(client: WeaviateAsyncClient, wanted: dict[str, Any]
             return False
         raise
     return True
+
+
+async def _add_kept_properties(client: WeaviateAsyncClient, wanted: dict[str, Any]) -> None:
+    """Of an older release. What is filtered by would not be found in the objects that are there already."""
+    name = wanted["class"]
+    there = {each["name"] for each in (await _described(client, name)).get("properties") or []}
+    for each in wanted["properties"]:
+        if each["name"] in there or each["indexFilterable"] or each["indexRangeFilters"]:
+            continue
+        kept = Property(
+            name=each["name"],
+            data_type=DataType(each["dataType"][0]),
+            index_filterable=False,
+            index_searchable=False,
+            index_range_filters=False,
+            tokenization=Tokenization(each["tokenization"]) if "tokenization" in each else None,
+        )
+        try:
+            call = client.collections.use(name).config.add_property(kept)
+            await asked(call, f"the property {each['name']} of {name}", _CREATION_SECONDS)
+        except (UnexpectedStatusCodeError, WeaviateInvalidInputError):
+            # Another process was faster, or what is wrong with it is told as a difference.
+            continue
 
 
 async def _create_alias(client: WeaviateAsyncClient, alias: str, collection: str) -> bool:
