@@ -36,8 +36,9 @@ REPORTS = REPOSITORY / "reports"
 ENCODED, OF_EACH, ROUNDS, SECONDS = 128, 48, 3, 8.0
 BACKLOG = 448
 LIGHT, HEAVY = 0.1, 0.7
-LIGHT_SECONDS, HEAVY_SECONDS = 240.0, 150.0
-WARM_UP, ENDURED = 4000, 20_000
+LIGHT_SECONDS, HEAVY_SECONDS, BESIDE_SECONDS = 240.0, 150.0, 60.0
+BESIDE_SHARE = 0.9  # of what the encoder could do in that time, beside a tenth of live posts
+WARM_UP, ENDURED, PROFILED = 4000, 20_000, 2000
 
 
 class Bench:
@@ -103,14 +104,19 @@ class Bench:
             encoders.torch_float32(self.models.checkpoint, pixels, core) as torch,
         ):
             found = []
+            triton = self.world.pids()["triton"]
             for number in range(ROUNDS):
+                before = [machine.cpu_seconds(pid) for pid in (engine.pid, triton)]
                 alone = engine.rate(SECONDS)
                 served = encoders.served(self.world.settings, self.models.card, self.pixels, SECONDS)
                 again = engine.rate(SECONDS)
                 slow = torch.rate(SECONDS)
+                used = [machine.cpu_seconds(pid) - then for pid, then in zip((engine.pid, triton), before, strict=True)]
                 found.append({"engine": (alone + again) / 2, "triton": served, "torch_fp32": slow})
                 said = ", ".join(f"{name} {rate:.1f}" for name, rate in found[-1].items())
                 self.say(f"one core, pictures/s, round {number + 1}: {said}")
+                # Where a core was not theirs alone, this tells: it should be as long as they were asked to work.
+                found[-1] |= {"engine_core_s": used[0], "triton_core_s": used[1]}
         self.values["triton_over_engine"] = max(one["triton"] / one["engine"] for one in found)
         self.values["cpu_target_over_torch_fp32"] = max(one["triton"] / one["torch_fp32"] for one in found)
         self.details["engines"] = found
@@ -132,6 +138,11 @@ class Bench:
         self.values["freshness_p99_70_over_10"] = heavy.p99 / light.p99
         self.values["freshness_p50_s"], self.values["freshness_p99_s"] = heavy.p50, heavy.p99
         self.details["freshness"] = {"light": asdict(light), "heavy": asdict(heavy)}
+        seconds = self._share * BESIDE_SECONDS
+        past = round(BESIDE_SHARE * sustained * seconds)
+        beside = flow.freshness(self.world, light.rate, seconds, seed=3, backfill=past)
+        self.say(f"the same beside a backfill at full speed: p50 {beside.p50:.2f} s, p99 {beside.p99:.2f} s")
+        self.details["freshness"]["light_beside_backfill"] = asdict(beside)
 
     def end_to_end_shared(self) -> None:
         """end_to_end_over_triton_shared."""
@@ -161,6 +172,18 @@ class Bench:
         self.seen.append(found.seen.plain())
         self.details["endurance"] = {"posts_per_s_by_the_clock": found.per_second, "memory_mb": found.memory}
 
+    def profile(self) -> None:
+        """No row: on what the embedder's processor time goes, with an encoder that answers at once."""
+        self.world.triton(self.models.instant, {self.rest})
+        out = self.folder / "profile.json"
+        posts = round(self._share * PROFILED)
+        with self.world.profiled("profile", {self.encoder}, out), machine.on({self.rest}):
+            flow.backlog(self.world, posts)
+        seconds = orjson.loads(out.read_bytes())
+        shown = {name: 1000 * spent / posts for name, spent in seconds.items() if name != "this profile"}
+        self.details["profile_ms_per_post"] = dict(sorted(shown.items(), key=lambda each: -each[1]))
+        self.say(f"the embedder's milliseconds for a post: {', '.join(f'{n} {v:.1f}' for n, v in shown.items())}")
+
 
 PARTS: dict[str, tuple[Callable[[Bench], None], tuple[str, ...]]] = {
     "preprocess": (Bench.preprocess, ("preprocess_over_pillow", "preprocess_cosine")),
@@ -171,6 +194,7 @@ PARTS: dict[str, tuple[Callable[[Bench], None], tuple[str, ...]]] = {
     ),
     "shared": (Bench.end_to_end_shared, ("end_to_end_over_triton_shared",)),
     "endurance": (Bench.endure, ("posts_per_core_without_encoder", "rss_slope_mb_per_1000_posts")),
+    "profile": (Bench.profile, ()),
 }
 
 

@@ -17,7 +17,7 @@ from workers.config import REPOSITORY, Settings
 from workers.domain.model_card import ModelCard
 from workers.domain.vectors import Array
 
-IN_FLIGHT, PATIENCE = 4, 300.0
+IN_FLIGHT, PATIENCE = 3, 300.0
 _END_SECONDS = 20.0
 
 
@@ -57,6 +57,11 @@ class Timed:
         print(seconds, file=self._child.stdin, flush=True)
         return float(self._said())
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._child.pid
+
     def _said(self) -> str:
         assert self._child.stdout is not None
         line = self._child.stdout.readline().strip()
@@ -80,7 +85,7 @@ def torch_float32(checkpoint: Path, pixels: Path, cores: Collection[int]) -> Tim
 
 
 def served(settings: Settings, card: ModelCard, pixels: Array, seconds: float) -> float:
-    """Pictures a second through Triton with as many full batches in flight as the embedder keeps."""
+    """Pictures a second through Triton, with more full batches in flight than it computes at a time."""
 
     async def measure() -> float:
         async with TritonEncoder(str(settings.triton_url), card, PATIENCE) as encoder:

@@ -69,17 +69,23 @@ class Freshness:
     worst: float
 
 
-def freshness(world: World, rate: float, seconds: float, seed: int) -> Freshness:
-    """Posts that come when they come, however slow the answer is: the wait for a publisher that is late counts too."""
+def freshness(world: World, rate: float, seconds: float, seed: int, backfill: int = 0) -> Freshness:
+    """Posts that come when they come, however slow the answer is: the wait for a publisher that is late counts too.
+
+    ``backfill``: so many old posts lie in ``posts.backfill`` when the first live one comes, and are waited for at last.
+    """
     rng = random.Random(seed)
     moments = arrivals(rate, seconds, [rng.random() for _ in range(int(rate * seconds * 2) + 50)])
-    numbers = world.posts(len(moments))
+    numbers, old = world.posts(len(moments)), world.posts(backfill)
     due: dict[int, float] = {}
     failures: list[BaseException] = []
 
     def publish() -> None:
         try:
             with closing(world.publisher()) as publisher:
+                for number in old:
+                    publisher.publish(number, "posts.backfill")
+                publisher.flush()
                 # The wall's clock: announcements are dated by it, too.
                 begun, pause = time.time() + 0.5, threading.Event()
                 for number, moment in zip(numbers, moments, strict=True):
@@ -93,6 +99,8 @@ def freshness(world: World, rate: float, seconds: float, seed: int) -> Freshness
     publishing.start()
     ages = [done.at - due[done.number] for done in world.announced(numbers)]
     publishing.join()
+    for _ in world.announced(old):
+        pass
     if failures:
         raise RowFailed(f"posts could not be published: {failures[0]}")
     return Freshness(rate, len(ages), percentile(ages, 0.5), percentile(ages, 0.99), max(ages))

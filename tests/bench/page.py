@@ -23,6 +23,16 @@ def page_of(report: Mapping[str, Any]) -> str:
         parts.append(f'<p class="no">{escape(name)} could not be measured: {escape(failure)}</p>')
     for seen in report.get("seen", ()):
         parts += _seen(seen)
+    profile = report.get("details", {}).get("profile_ms_per_post")
+    if profile:
+        parts.append("<h2>The embedder's processor time for a post, with an encoder that answers at once</h2>")
+        whole = sum(profile.values()) or 1.0
+        parts.append(bars(profile, "ms"))
+        parts.append(
+            _pairs("Busy share of each", {name: f"{100 * spent / whole:.0f} %" for name, spent in profile.items()})
+        )
+    for name, fresh in report.get("details", {}).get("freshness", {}).items():
+        parts.append(_pairs(f"Event to searchable, {name.replace('_', ' ')}, s", fresh))
     memory = report.get("details", {}).get("endurance", {}).get("memory_mb")
     if memory:
         parts += ["<h2>Resident memory of the embedder, MB by thousands of posts</h2>"]
@@ -84,9 +94,9 @@ def bars(values: Mapping[str, float], unit: str) -> str:
     for number, (name, value) in enumerate(values.items()):
         y = number * 22
         drawn.append(
-            f'<text x="130" y="{y + 14}" text-anchor="end">{escape(name)}</text>'
-            f'<rect x="136" y="{y + 3}" width="{400 * value / most:.1f}" height="15" fill="{COLOURS[0]}"/>'
-            f'<text x="{142 + 400 * value / most:.1f}" y="{y + 14}">{value:.2f} {escape(unit)}</text>'
+            f'<text x="170" y="{y + 14}" text-anchor="end">{escape(name)}</text>'
+            f'<rect x="176" y="{y + 3}" width="{360 * value / most:.1f}" height="15" fill="{COLOURS[0]}"/>'
+            f'<text x="{182 + 360 * value / most:.1f}" y="{y + 14}">{value:.2f} {escape(unit)}</text>'
         )
     return f'<svg width="{WIDTH}" height="{22 * len(values)}" role="img">{"".join(drawn)}</svg>'
 

@@ -18,10 +18,11 @@ from rich.console import Console
 from tests.bench.encoders import RowFailed
 from tests.bench.machine import on, pin
 from tests.bench.models import Models
+from tests.waiting import eventually
 from workers.adapters.kafka import KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.adapters.whole_topic import WholeTopics
-from workers.config import REPOSITORY, Settings, load_settings
+from workers.config import REPOSITORY, Settings, child_environment, load_settings
 from workers.domain.events import Media, PostPublished
 from workers.domain.model_card import ModelCard
 from workers.domain.topics import topic_name
@@ -30,7 +31,7 @@ from workers.stack.launcher import RECIPES, Launcher
 from workers.stack.progress import Board
 from workers.stack.record import StackFiles
 from workers.stack.setup import prepare_world, set_up
-from workers.stack.status import running_workers
+from workers.stack.status import running_workers, worker_status
 from workers.stack.triton import Triton
 from workers.wire.cloudevents import Wire
 
@@ -134,6 +135,30 @@ class World:
                 fleet.check(["embedder"])
             finally:
                 fleet.stop(self.settings.shutdown_seconds)
+
+    @contextmanager
+    def profiled(self, namespace: str, cores: Collection[int], out: Path) -> Iterator[None]:
+        """The same, and when the block has ended ``out`` says on what its processor time went."""
+        self.settings = self.settings.model_copy(update={"namespace": namespace})
+        prepare_world(self.settings)
+        with on(cores):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.bench.profiled", str(out), "embedder"],
+                cwd=REPOSITORY, env=child_environment(self.settings), stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+        with process:
+            try:
+                eventually(lambda: self._ready(process), _SILENT_SECONDS, "an embedder that is ready")
+                if process.poll() is not None:
+                    raise RowFailed(f"the embedder ended with {process.returncode}")
+                yield
+            finally:
+                process.terminate()
+
+    def _ready(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether it says that it is ready, or has ended."""
+        notes = [note for note in running_workers(self._files.workers) if note.pid == process.pid]
+        return process.poll() is not None or any(worker_status(note).ready for note in notes)
 
     @property
     def card(self) -> ModelCard:

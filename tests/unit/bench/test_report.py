@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bench.page import page_of
+from tests.bench.profiled import place_of
 from tests.bench.report import (
     NAMES,
     ROWS,
@@ -161,3 +162,13 @@ def test_the_page_stands_alone_and_shows_every_row() -> None:
     assert "pinned &lt;1&gt;" in page
     assert not any(outside in page for outside in ("<script", "http:", "https:", "src="))
     assert page.count("<svg") == page.count("</svg>") == 6
+
+
+def test_a_stack_is_put_down_to_the_innermost_work_that_is_known() -> None:
+    """A library's frames belong to whoever uses it; what nobody knows is the loop's."""
+    assert place_of(["/x/PIL/Image.py", "/w/workers/adapters/media_decode.py", "/w/workers/embedder/pictures.py"]) == (
+        "decode and resize"
+    )
+    assert place_of(["/usr/lib/ssl.py", "/x/httpcore/_async/http11.py"]) == "fetch pictures"
+    assert place_of(["/x/aiohttp/client.py", "/w/workers/adapters/triton.py"]) == "ask the encoder"
+    assert place_of(["/usr/lib/asyncio/base_events.py", "/w/workers/core/loop.py"]) == "the loop"
