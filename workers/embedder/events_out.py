@@ -129,7 +129,7 @@ def _bytes(vector: Array | None) -> bytes | None:
 
 def _looks(media: Sequence[Keyframes]) -> tuple[str, ...]:
     """Of every visual; none where there is nothing to tell any by."""
-    looks = tuple(keyframe.perceptual_hash for keyframes in media for keyframe in keyframes)
+    looks = tuple(keyframe.perceptual_hash or "" for keyframes in media for keyframe in keyframes)
     return looks if any(looks) else ()
 
 

@@ -46,7 +46,7 @@ def visual_objects(post: Embedded, model_version: str) -> list[StoredObject]:
             visual_id(event.post_id, position, ordinal, model_version),
             shared
             | {"position": position, "timestamp_ms": keyframe.timestamp_ms}
-            | {"media_hash": media_hash, "media_url": media.url, "perceptual_hash": keyframe.perceptual_hash},
+            | {"media_hash": media_hash, "media_url": media.url, "perceptual_hash": keyframe.perceptual_hash or ""},
             {"visual": keyframe.vector},
         )
         for position, (media_hash, keyframes, media) in enumerate(
@@ -159,7 +159,7 @@ def _found(
     for place, id_ in zip(stored_places(post), stored_visual_ids(post, model_version), strict=True):
         if (visual := visuals.get(id_)) is not None and "visual" in visual.vectors:
             at = int(cast("int", visual.properties.get("timestamp_ms", 0)))
-            look = str(visual.properties.get("perceptual_hash") or "")
+            look = cast("str | None", visual.properties.get("perceptual_hash"))
             keyframe = Keyframe(at, visual.vectors["visual"], look)
             yield place, StoredVisual(str(visual.properties["media_hash"]), keyframe)
 

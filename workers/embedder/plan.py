@@ -18,12 +18,12 @@ Rank = tuple[int, bool, str]
 class Keyframe:
     """A picture, at 0 ms, or a video's keyframe, when it is shown, with its centred vector, float32 (d,).
 
-    ``perceptual_hash``: how it looks; empty for a plain one, and of what was stored before there were any.
+    ``perceptual_hash``: how it looks; empty for a plain one, None of what was stored before there were any.
     """
 
     timestamp_ms: int
     vector: Array
-    perceptual_hash: str = ""
+    perceptual_hash: str | None = ""
 
 
 Keyframes = tuple[Keyframe, ...]
@@ -140,6 +140,9 @@ def _embed(stored: StoredPost | None, event: PostPublished) -> Embed:
     if stored is None:
         return Embed(event, None, {}, {})
     owned = {hash_: stored.own(position) for position, hash_ in enumerate(stored.media_hashes)}
-    visuals = {hash_: keyframes for hash_, keyframes in owned.items() if keyframes}
+    # What was stored before there were perceptual hashes is looked at again: its bytes have been fetched anyway.
+    visuals = {
+        hash_: each for hash_, each in owned.items() if each and all(k.perceptual_hash is not None for k in each)
+    }
     captions = {stored.caption_hash: stored.caption} if stored.caption is not None else {}
     return Embed(event, stored, visuals, captions)

@@ -87,6 +87,24 @@ async def test_how_each_visual_looks_is_stored_and_announced_fresh_or_read_back(
     assert without.visual_hashes == ()
 
 
+async def test_what_was_stored_before_there_were_hashes_gets_them_at_its_next_edit(house: House) -> None:
+    """A plain picture's, which is empty, is one: it is not looked at again."""
+    await house.give(published(1, "ab"))
+    for position, look in ((0, None), (1, "")):
+        stored = house.store.all("Visual")[visual_id("p1", position, 0, MODEL)]
+        properties = {name: value for name, value in stored.properties.items() if name != "perceptual_hash"}
+        again = properties if look is None else {**properties, "perceptual_hash": look}
+        house.store.all("Visual")[stored.id] = replace(stored, properties=again)
+    house.restart()
+    (before,) = outputs((await house.give(published(1, "ab")))[0])
+    (event,) = outputs((await house.give(published(2, "ab", caption="coffee")))[0])
+    assert isinstance(before, PostEmbedded)
+    assert isinstance(event, PostEmbedded)
+    assert before.visual_hashes == ()
+    assert [bool(look) for look in event.visual_hashes] == [True, False]
+    assert house.encoder.images == 3
+
+
 async def test_a_post_scraped_again_costs_no_embedding(house: House) -> None:
     """Same caption and bytes under newly signed addresses: the same vectors in the same announcement."""
     first = outputs((await house.give(published(1, "ab")))[0])[0]
