@@ -143,9 +143,9 @@ class Settings(BaseSettings):
     media_max_video_frames: int = Field(300_000, ge=1, description="Frames of one video at most")
     media_max_frame_pixels: int = Field(9_000_000, ge=4096, description="Pixels of a video's frame at most")
     media_video_pixels: int = Field(
-        500_000_000, ge=4096, description="Pixels decoded at most to find the keyframes of what moves"
+        2_000_000_000, ge=4096, description="Pixels decoded at most to find the keyframes of what moves"
     )
-    media_decode_seconds: float = Field(20.0, gt=0, description="Processor time for decoding what moves at most")
+    media_decode_seconds: float = Field(30.0, gt=0, description="Processor time for decoding what moves at most")
     media_keyframes: int = Field(MOST_KEYFRAMES, ge=1, le=MOST_KEYFRAMES, description="Keyframes of one medium at most")
     media_first_byte_seconds: float = Field(5.0, gt=0, description="Time until a picture's host answers at most")
     media_seconds: float = Field(10.0, gt=0, description="Time for one download at most, redirects included")

@@ -15,7 +15,7 @@ from workers.domain.model_card import ModelCard
 
 _SHORTEST_MS: Final = 11
 _USUAL_MS: Final = 100
-_DEARER: Final = 4  # a pixel of a frame that is laid over the one before it, 60 ns in a GIF, than one of a video
+_DEARER: Final = 16  # a pixel of a frame that is laid over the one before it, 60 ns in a GIF, than one of a video
 _ANIMATED_WEBP: Final = 0x02
 
 
@@ -31,7 +31,7 @@ def may_move(data: bytes) -> bool:
 def keyframes_of_picture(image: Image.Image, limits: FrameLimits, card: ModelCard) -> list[Frame]:
     """Of what ``opened`` gave: the keyframes with the times at which browsers show them.
 
-    The first frame must be sound. It goes on until one is not, or a quarter of ``media_video_pixels`` are decoded:
+    The first frame must be sound. It goes on until one is not, or a 16th of ``media_video_pixels`` are decoded:
     what lies behind that is not looked at. Blocks. Raises InvalidMedia as ``loaded`` does, and ``media_too_slow``.
     """
     spent = Spent(limits.media_decode_seconds)
