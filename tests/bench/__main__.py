@@ -177,7 +177,9 @@ class Bench:
         self.world.triton(self.models.instant, {self.rest})
         out = self.folder / "profile.json"
         posts = round(self._share * PROFILED)
-        with self.world.profiled("profile", {self.encoder}, out), machine.on({self.rest}):
+        with self.world.profiled("profile", {self.encoder}, out) as count, machine.on({self.rest}):
+            flow.backlog(self.world, 4 * flow.BATCH)
+            count()
             flow.backlog(self.world, posts)
         seconds = orjson.loads(out.read_bytes())
         shown = {name: 1000 * spent / posts for name, spent in seconds.items() if name != "this profile"}

@@ -1,12 +1,14 @@
 """A worker that says afterwards on what its processor time went: ``python -m tests.bench.profiled OUT.json WORKER``.
 
-A thread looks at all others a hundred times a second: what processor time one has used since the last look is put down
-to where it stands. Threads that Python does not know (librdkafka's, gRPC's) are together what is left of the process.
+It counts from SIGUSR2 on, so that a start is not told as work. A thread looks at all others a hundred times a second:
+what processor time one has used since the last look is put down to where it stands. Threads that Python does not know
+(librdkafka's, gRPC's) are together what is left of the process.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 import time
@@ -50,8 +52,13 @@ class Sampler:
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
     def start(self) -> None:
-        self._begun = time.process_time()
+        self.anew()
         self._thread.start()
+
+    def anew(self) -> None:
+        """Forget what was counted."""
+        self._begun = time.process_time()
+        self.seconds.clear()
 
     def stop(self) -> dict[str, float]:
         """What was found; the sampler's own time apart."""
@@ -84,6 +91,7 @@ def main(out: Path, worker: str) -> None:
 
     sampler = Sampler()
     sampler.start()
+    signal.signal(signal.SIGUSR2, lambda *_: sampler.anew())
     sys.argv = ["streamscout", "run", worker]
     try:
         command_line()

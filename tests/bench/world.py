@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -137,8 +138,8 @@ class World:
                 fleet.stop(self.settings.shutdown_seconds)
 
     @contextmanager
-    def profiled(self, namespace: str, cores: Collection[int], out: Path) -> Iterator[None]:
-        """The same, and when the block has ended ``out`` says on what its processor time went."""
+    def profiled(self, namespace: str, cores: Collection[int], out: Path) -> Iterator[Callable[[], None]]:
+        """The same, and when the block has ended ``out`` says on what its processor time went since it was asked to."""
         self.settings = self.settings.model_copy(update={"namespace": namespace})
         prepare_world(self.settings)
         with on(cores):
@@ -151,7 +152,7 @@ class World:
                 eventually(lambda: self._ready(process), _SILENT_SECONDS, "an embedder that is ready")
                 if process.poll() is not None:
                     raise RowFailed(f"the embedder ended with {process.returncode}")
-                yield
+                yield lambda: process.send_signal(signal.SIGUSR2)
             finally:
                 process.terminate()
 
