@@ -60,11 +60,11 @@ storm: $(STAMP) ## Kill, freeze and lose things while events come in; compare wi
 bench: $(VENV)/.models ## How fast and how fresh, against what this machine can do: reports/bench.json and .html (ARGS="--only ROW"; 30 minutes)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-models: $(VENV)/.models ## Build and check five architectures and SigLIP with random weights (MODELS="RN50 …"; 20 minutes)
+models: $(VENV)/.models ## Build and check five architectures and SigLIP with random weights (MODELS="RN50 …")
 	@$(BIN)/python -m tests.models $(MODELS)
 
 $(VENV)/.models: $(STAMP)
-	@echo "==> torch, open_clip and OpenVINO into $(VENV) (5.5 GB, about 3 minutes)"
+	@echo "==> torch, open_clip and OpenVINO into $(VENV) (5.5 GB)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation -e '.[models]'
 	@$(BIN)/python -m pip check
 	@touch $@
