@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -101,7 +102,8 @@ class FakeConsumer:
         self.topics: tuple[str, ...] = ()
         self.expired = self.killed = False
         self._acknowledged: dict[TopicPartition, str] = {}
-        self.polls = self.pauses = 0
+        self.polls = 0
+        self.pauses: Counter[TopicPartition] = Counter()
         self.silent = 0.0
         self.refused: list[dict[TopicPartition, int]] = []
 
@@ -127,7 +129,7 @@ class FakeConsumer:
             return record
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
-        self.pauses += 1
+        self.pauses.update(partitions)
         self._paused |= set(partitions)
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
