@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -31,7 +30,8 @@ class GroupLags:
         # Committed first: what a worker wrote before it committed is then among the ends.
         commits = {group: self._committed(group) for group in self._groups}
         places = [TopicPartition(name, number) for name, count in self.partitions.items() for number in range(count)]
-        begins, ends = self._offsets(places, OffsetSpec.earliest()), self._offsets(places, OffsetSpec.latest())
+        begins = listed(self._admin, dict.fromkeys(places, OffsetSpec.earliest()))
+        ends = listed(self._admin, dict.fromkeys(places, OffsetSpec.latest()))
         found = {}
         for group, topics in self._groups.items():
             for name in map(self._full, topics):
@@ -44,9 +44,6 @@ class GroupLags:
 
     def _full(self, name: str) -> str:
         return topic_name(self._settings.namespace, name)
-
-    def _offsets(self, places: Sequence[TopicPartition], spec: Any) -> dict[records.TopicPartition, int]:
-        return listed(self._admin, dict.fromkeys(places, spec))
 
     def _committed(self, group: str) -> dict[records.TopicPartition, int]:
         names = [self._full(topic) for topic in self._groups[group]]
