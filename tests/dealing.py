@@ -11,6 +11,7 @@ REAL: Final = ("integration", "acceptance", "bench")
 OWN_SERVERS: Final = {
     "tests/acceptance/test_storm.py": "a stack that is killed",
     "tests/acceptance/test_up_and_down.py": "small servers of their own",
+    "tests/integration/test_persons_shell.py": "small servers of their own",
     "tests/integration/test_secure_kafka.py": "small servers of their own",
     "tests/integration/test_secure_weaviate.py": "small servers of their own",
 }

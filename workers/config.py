@@ -21,6 +21,7 @@ from workers.domain.media import MOST_KEYFRAMES
 REPOSITORY = Path(__file__).resolve().parent.parent
 STACK_FILE = "stack.json"
 ERASURE_KEY_FILE = "erasure.key"
+SERVERS_INHERIT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ", "USER")
 ADDRESSES = ("kafka_bootstrap", "schema_registry_url", "weaviate_url", "weaviate_grpc", "triton_url")
 
 
@@ -323,3 +324,12 @@ def child_environment(settings: Settings, **extra: str) -> dict[str, str]:
         if (value := getattr(settings, name)) is not None
     }
     return {**os.environ, **own, **extra}
+
+
+def server_environment(**extra: str) -> dict[str, str]:
+    """The environment for a server that we start: of this one only what no server takes for an option, and ``extra``.
+
+    A shell's JAVA_TOOL_OPTIONS, PYTHONHOME or CLUSTER_JOIN are meant for other programs, our own settings (and their
+    secrets) for the workers.
+    """
+    return {**{name: os.environ[name] for name in SERVERS_INHERIT if name in os.environ}, **extra}

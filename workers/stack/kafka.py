@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from workers.adapters import security
-from workers.config import Settings, SettingsError, child_environment
+from workers.config import Settings, SettingsError, server_environment
 from workers.stack import processes, versions
 from workers.stack.ports import LOOPBACK, connects
 from workers.stack.processes import Process
@@ -149,10 +149,10 @@ class Kafka:
             options = ["--standalone", "--ignore-formatted", "-t", cluster, "-c", str(config)]
             tool = [*command, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", *options]
             place.log.parent.mkdir(parents=True, exist_ok=True)
-            run_logged(tool, cwd=place.data, log=place.log)
+            run_logged(tool, cwd=place.data, log=place.log, env=server_environment())
         return processes.spawn(
             [*command, "-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "kafka.Kafka", str(config)],
-            env=child_environment(place.settings),
+            env=server_environment(),
             cwd=place.data,
             log=place.log,
             pid_file=place.pid_file,

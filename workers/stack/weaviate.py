@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from workers.adapters import security
-from workers.config import Settings, child_environment
+from workers.config import Settings, server_environment
 from workers.stack import processes, versions
 from workers.stack.errors import ServerUnavailableError
 from workers.stack.ports import LOOPBACK, connects
@@ -113,7 +113,9 @@ class Weaviate:
                 (source / file).write_text(bound_to_loopback(file, (source / file).read_text()))
             report("compiling with Go (once: 4 minutes on 2 cores)")
             options = ["-trimpath", "-buildvcs=false", "-o", str(part / "weaviate-server")]
-            run_logged(["env", "GOWORK=off", go, "build", *options, "./cmd/weaviate-server"], cwd=source, log=log)
+            # For this machine, whatever else the person builds for: what is cached is wrong for good.
+            here = ["env", "-u", "GOOS", "-u", "GOARCH", "GOFLAGS=", "GOWORK=off"]
+            run_logged([*here, go, "build", *options, "./cmd/weaviate-server"], cwd=source, log=log)
             shutil.rmtree(source)
 
         return cached(cache, f"weaviate-{self.version}", build, report)
@@ -122,7 +124,7 @@ class Weaviate:
         command = [str(place.home / "weaviate-server"), "--host", LOOPBACK, "--port", str(place.ports["http"])]
         return processes.spawn(
             [*command, "--scheme", "http"],
-            env=child_environment(place.settings, **environment(place.data, place.ports)),
+            env=server_environment(**environment(place.data, place.ports)),
             cwd=place.data,
             log=place.log,
             pid_file=place.pid_file,

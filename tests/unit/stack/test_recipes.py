@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from workers.config import REPOSITORY, Settings, SettingsError
+from workers.config import REPOSITORY, SERVERS_INHERIT, Settings, SettingsError, server_environment
 from workers.domain.model_card import CARD_FILE, load_model_card, note_check
 from workers.stack import versions
 from workers.stack.errors import ServerUnavailableError
 from workers.stack.kafka import Kafka, pom, properties
 from workers.stack.launcher import RECIPES
 from workers.stack.triton import REQUIREMENTS, Triton, folder, refuse_what_cannot_be_served, shared_memory_prefix
+from workers.stack.triton import environment as triton_environment
 from workers.stack.weaviate import Weaviate, bound_to_loopback, environment
 
 GIVEN = Settings(
@@ -67,6 +69,29 @@ def test_a_source_that_changed_is_not_built(text: str) -> None:
 def test_two_stacks_share_no_memory() -> None:
     """Triton's regions in /dev/shm are named by the data folder."""
     assert shared_memory_prefix(Path("/a")) != shared_memory_prefix(Path("/b"))
+
+
+def test_tritons_python_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first on its PATH, where no other environment's is; nothing of ours, no option of a shell's."""
+    monkeypatch.setenv("PATH", "/home/ann/.venv/bin:/usr/bin")
+    monkeypatch.setenv("STREAMSCOUT_API_KEY", "planted")
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "LD_PRELOAD"):
+        monkeypatch.setenv(name, "planted")
+    found = triton_environment(Path("/cache/triton"))
+    assert found["PATH"].split(":")[0] == "/cache/triton/bin"
+    assert ".venv" not in found["PATH"]
+    assert found["STREAMSCOUT_TRITON_SITE"].startswith("/cache/triton/lib/python3")
+    assert "planted" not in found.values()
+
+
+def test_a_server_gets_what_no_server_takes_for_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell's JAVA_TOOL_OPTIONS are for other programs; who one is, and where programs are, is for all."""
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xmx1m")
+    monkeypatch.setenv("STREAMSCOUT_WEAVIATE_API_KEY", "planted")
+    monkeypatch.setenv("HOME", "/home/ann")
+    found = server_environment(GRPC_PORT="1")
+    assert (found["HOME"], found["PATH"], found["GRPC_PORT"]) == ("/home/ann", os.environ["PATH"], "1")
+    assert set(found) <= {*SERVERS_INHERIT, "GRPC_PORT"}
 
 
 def test_other_packages_beside_triton_are_another_environment() -> None:
