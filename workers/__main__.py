@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from workers.config import Settings, SettingsError, load_settings
+from workers.config import Settings, SettingsError, load_settings, spare_the_loopback
 from workers.wire.records import Unavailable
 
 WORKERS = ("embedder", "creators", "indexer", "outcomes", "match")
@@ -87,6 +87,7 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; settings that are wrong end it with 2, servers that are gone with 3."""
+    spare_the_loopback()
     try:
         build_app()()
     except SettingsError as error:

@@ -21,6 +21,7 @@ from workers.domain.media import MOST_KEYFRAMES
 REPOSITORY = Path(__file__).resolve().parent.parent
 STACK_FILE = "stack.json"
 ERASURE_KEY_FILE = "erasure.key"
+LOOPBACK_HOSTS = "127.0.0.1,localhost,::1"
 SERVERS_INHERIT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ", "USER")
 ADDRESSES = ("kafka_bootstrap", "schema_registry_url", "weaviate_url", "weaviate_grpc", "triton_url")
 
@@ -333,3 +334,10 @@ def server_environment(**extra: str) -> dict[str, str]:
     secrets) for the workers.
     """
     return {**{name: os.environ[name] for name in SERVERS_INHERIT if name in os.environ}, **extra}
+
+
+def spare_the_loopback() -> None:
+    """No proxy of the environment for this machine: HTTP and gRPC clients would ask it for the local servers."""
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if given != "*":
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, (given, LOOPBACK_HOSTS)))

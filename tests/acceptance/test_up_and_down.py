@@ -80,7 +80,9 @@ def test_up_starts_all_finds_what_runs_and_brings_back_what_was_killed(checkouts
     first, before = checkout.status(), checkout.processes()
     assert [name for name, line in first.items() if line["kind"] == "server" and line["ready"]] == list(SERVERS)
 
-    checkout.run("up", "--json")
+    # With a proxy in the environment, too, where nobody answers: this machine is not asked for through it.
+    proxy = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
+    checkout.run("up", "--json", given=proxy)
     assert checkout.processes() == before
 
     killed = before["weaviate"]
@@ -90,7 +92,7 @@ def test_up_starts_all_finds_what_runs_and_brings_back_what_was_killed(checkouts
     assert (
         checkout.status(expect=3)["weaviate"] | {"ready": False, "pid": None} == checkout.status(expect=3)["weaviate"]
     )
-    checkout.run("up")
+    checkout.run("up", given=proxy)
     after = checkout.status()
     assert {name: line["address"] for name, line in after.items()} == {n: line["address"] for n, line in first.items()}
     assert [name for name in SERVERS if checkout.processes()[name] != before[name]] == ["weaviate"]

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import urllib.request
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from workers.config import SECRETS, Settings, SettingsError, child_environment, contradictions, load_settings
+from workers.config import (
+    LOOPBACK_HOSTS,
+    SECRETS,
+    Settings,
+    SettingsError,
+    child_environment,
+    contradictions,
+    load_settings,
+    spare_the_loopback,
+)
 
 SASL = {"kafka_security": "SASL_SSL", "kafka_sasl_username": "embedder", "kafka_sasl_password": "planted-1"}
 
@@ -82,3 +93,28 @@ def test_a_child_reads_a_secrets_file_itself(tmp_path: Path) -> None:
     environment = child_environment(settings)
     assert environment["STREAMSCOUT_WEAVIATE_API_KEY_FILE"] == str(tmp_path / "key")
     assert "planted" not in environment.values()
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, LOOPBACK_HOSTS),
+        ({"NO_PROXY": "corp.example"}, f"corp.example,{LOOPBACK_HOSTS}"),
+        ({"no_proxy": "a.example", "NO_PROXY": "b.example"}, f"a.example,{LOOPBACK_HOSTS}"),
+        ({"NO_PROXY": "*"}, "*"),
+    ],
+)
+def test_no_proxy_is_asked_for_this_machine(
+    given: dict[str, str], wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTP and gRPC clients would ask it for the local servers; what a person excludes stays excluded."""
+    for name in ("no_proxy", "NO_PROXY"):
+        # Set first, so that what is written here is taken back.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    spare_the_loopback()
+    assert wanted in {os.environ.get("no_proxy"), os.environ.get("NO_PROXY")}
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert urllib.request.proxy_bypass("127.0.0.1")
