@@ -31,18 +31,22 @@ def may_move(data: bytes) -> bool:
 def keyframes_of_picture(image: Image.Image, limits: FrameLimits, card: ModelCard) -> list[Frame]:
     """Of what ``opened`` gave: the keyframes with the times at which browsers show them.
 
-    The first frame must be sound. It goes on until one is not, or a 16th of ``media_video_pixels`` are decoded:
-    what lies behind that is not looked at. Blocks. Raises InvalidMedia as ``loaded`` does, and ``media_too_slow``.
+    The first frame must be sound. It goes on until one is not, or reaches beyond the picture (in a GIF one may, and
+    Pillow makes the picture larger), or a 16th of ``media_video_pixels`` are decoded: what lies behind that is not
+    looked at. Blocks. Raises InvalidMedia as ``loaded`` does, and ``media_too_slow``.
     """
     spent = Spent(limits.media_decode_seconds)
     most = most_frames(image.width, image.height, limits.media_video_pixels // _DEARER)
     looks: list[Frame] = []
+    size = image.size
     at, every = 0, 1
     for number in range(most):
         spent.check()
         try:
             if number:
                 image.seek(number)
+            if image.size != size:
+                break
             if number % every == 0:
                 looks.append(framed(at, loaded(image), card))
             else:

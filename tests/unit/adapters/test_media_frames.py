@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ class Limits:
 
 
 LIMITS = Limits()
+_GIF_HEAD = 13 + 768
 
 
 def frames(data: bytes, **limits: Any) -> list[Frame]:
@@ -172,6 +174,23 @@ def test_of_a_moving_picture_only_so_much_is_looked_at() -> None:
     """Two frames' worth of pixels: what lies behind is not decoded, and the picture is not refused."""
     found = frames(moving("GIF"), media_video_pixels=16 * 2 * LEAST_PIXELS)
     assert [frame.timestamp_ms for frame in found] == [0, 500]
+
+
+def test_a_gif_whose_frame_reaches_beyond_it_is_what_comes_before() -> None:
+    """Pillow would make the picture as large as that frame says, in memory: some hundred bytes could be gigabytes."""
+    small, as_large, large = (_gif(side, number) for number, side in enumerate((10, 10, 3000)))
+    assert len(frames(small[:-1] + as_large[_GIF_HEAD:])) == 2
+    (found,) = frames(small[:-1] + large[_GIF_HEAD:])
+    assert shows(found, (0, 0, 0))
+
+
+def _gif(side: int, grey: int) -> bytes:
+    """Of one frame, with a table of 256 colours and nothing else before it."""
+    image = Image.new("P", (side, side), grey)
+    image.putpalette([level // 3 * 100 % 256 for level in range(768)])
+    stream = BytesIO()
+    image.save(stream, "GIF", optimize=False)
+    return stream.getvalue()
 
 
 def test_a_video_is_looked_at_within_its_pixels() -> None:
