@@ -32,6 +32,7 @@ from workers.stack import versions
 REPORT = REPOSITORY / "reports" / "models.json"
 MODELS = ("ViT-B-32", "ViT-L-14", "RN50", "convnext_base", "MobileCLIP-S1")
 WITH_TOKENIZER = "ViT-B-16-SigLIP"
+IN_TWO_FILES = "RN50"
 LIMIT = 1800.0
 UNREACHABLE = 3
 
@@ -100,7 +101,8 @@ def tried(model: str, folder: Path, seed: int) -> Checked:
             source += ["--tokenizer", str(write_hub_tokenizer(folder / "tokenizer"))]
         begun = time.monotonic()
         build = ["model", "build", *source, "--licence", "none: random weights", "--out", str(repository), "--json"]
-        built = streamscout(folder, build, "tests.models.offline")
+        module = "tests.models.in_two_files" if model == IN_TWO_FILES else "tests.models.offline"
+        built = streamscout(folder, build, module)
         result.build_seconds = time.monotonic() - begun
         (result.card,) = orjson.loads(said(built, (0,)))
         said(streamscout(folder, ["up", "--only", "triton"]), (0,))

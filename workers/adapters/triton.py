@@ -17,8 +17,8 @@ from tritonclient.http.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from workers.adapters.triton_texts import Frame, LongText
-from workers.config import SettingsError
-from workers.domain.model_card import ModelCard
+from workers.config import Settings, SettingsError
+from workers.domain.model_card import ModelCard, ModelCardError, load_model_card, refusal
 from workers.domain.priority import Priority
 from workers.domain.vectors import Array
 from workers.metrics import CUT_TEXTS
@@ -50,6 +50,21 @@ class EncoderRefused(Exception):
 
 class WrongModel(SettingsError):
     """Triton serves another model version than the model card's."""
+
+
+def served_model_card(settings: Settings) -> ModelCard:
+    """The card of the model whose vectors are stored and asked for.
+
+    Raises SettingsError where it cannot be read, or where the model's last `streamscout model check` failed.
+    """
+    try:
+        card = load_model_card(settings.model_repository)
+        failed = refusal(settings.model_repository, card.model_version)
+    except ModelCardError as error:
+        raise SettingsError(f"STREAMSCOUT_MODEL_REPOSITORY: {error}") from error
+    if failed:
+        raise SettingsError(f"STREAMSCOUT_MODEL_REPOSITORY: {failed}")
+    return card
 
 
 class TritonEncoder:

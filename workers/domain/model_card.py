@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -131,6 +132,18 @@ def load_model_card(repository: Path) -> ModelCard:
     return parse_model_card(data, str(path))
 
 
+def checksum(path: Path) -> str:
+    """The file's sha256, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def changed_files(card: ModelCard, repository: Path) -> list[str]:
+    """Files of the card that are missing or not what they were when it was written."""
+    found = ((repository / file, file, wanted) for file, wanted in card.checksums.items())
+    return [file for path, file, wanted in found if not path.is_file() or checksum(path) != wanted]
+
+
 def note_check(repository: Path, version: str, failures: Sequence[str], against: str = "open_clip") -> None:
     """Leave what a check of the served model ``against`` another found, for ``failed_check`` and ``check_state``.
 
@@ -149,6 +162,19 @@ def failed_check(repository: Path, version: str) -> list[str]:
     """What this version of a model failed when it was last checked. Raises ModelCardError where that is unreadable."""
     noted = _noted(repository / FAILED_FILE, _Failed)
     return list(noted.failures) if noted and noted.model_version == version else []
+
+
+def refusal(repository: Path, version: str) -> str:
+    """Why this version is not to be served, in a sentence, where its last check failed; else empty.
+
+    Raises ModelCardError where the note of it is unreadable.
+    """
+    if not (failures := failed_check(repository, version)):
+        return ""
+    return (
+        f"{version} failed `streamscout model check` ({'; '.join(failures)}): it is not served. "
+        f"Build it anew, or remove {repository / FAILED_FILE} to check it once more"
+    )
 
 
 def check_state(repository: Path, version: str) -> str:

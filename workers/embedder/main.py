@@ -16,14 +16,13 @@ from workers.adapters.media_decode import Decoder
 from workers.adapters.media_frames import Frames
 from workers.adapters.registry import build_codec
 from workers.adapters.security import trusting
-from workers.adapters.triton import TritonEncoder
+from workers.adapters.triton import TritonEncoder, served_model_card
 from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.objects import ObjectStore
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import Settings
 from workers.core.lease import Lease
 from workers.core.loop import Loop
-from workers.domain.model_card import load_model_card
 from workers.domain.priority import Priority
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
@@ -46,7 +45,7 @@ def run(settings: Settings) -> int:
 @asynccontextmanager
 async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[Accepted]]:
     """The loop, with Triton and Weaviate reached."""
-    card = load_model_card(settings.model_repository)
+    card = served_model_card(settings)
     producer = KafkaProducer(settings)
     wire = Wire(build_codec(settings), f"streamscout/{NAME}", settings.namespace)
     centring = np.array(card.centring_means.visual), np.array(card.centring_means.caption)

@@ -20,7 +20,7 @@ from workers.adapters.media import MediaFetcher
 from workers.adapters.media_decode import Decoder
 from workers.adapters.registry import build_codec
 from workers.adapters.security import trusting
-from workers.adapters.triton import TritonEncoder
+from workers.adapters.triton import TritonEncoder, served_model_card
 from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.queries import WeaviateIndex
 from workers.adapters.whole_topic import WholeTopics
@@ -28,7 +28,7 @@ from workers.config import Settings, SettingsError
 from workers.core.clock import Clock, SystemClock
 from workers.domain.erasure import Erasures
 from workers.domain.feedback import Prior
-from workers.domain.model_card import ModelCard, ModelCardError, load_model_card
+from workers.domain.model_card import ModelCard
 from workers.domain.priority import Priority
 from workers.domain.topics import topic_name
 from workers.domain.vectors import Array
@@ -162,10 +162,7 @@ async def serving(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[s
 @asynccontextmanager
 async def wired(settings: Settings) -> AsyncIterator[Wired]:
     """The rooms over the real servers."""
-    try:
-        card = load_model_card(settings.model_repository)
-    except ModelCardError as error:
-        raise SettingsError(f"STREAMSCOUT_MODEL_REPOSITORY: {error}") from error
+    card = served_model_card(settings)
     means = card.centring_means
     wire = Wire(build_codec(settings), f"streamscout/{WORKER}", settings.namespace)
     producer = KafkaProducer(settings)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from PIL.Image import Image
 
-from workers.domain.model_card import CentringMeans, ModelCard
+from workers.domain.model_card import CentringMeans, ModelCard, checksum
 from workers.domain.vectors import Array
 from workers.model import layout, measuring, towers
 from workers.model.source import OpenClip, load_open_clip
@@ -72,7 +72,7 @@ def build(
     """
     step(f"loading {name}")
     source = load_open_clip(name, pretrained, checkpoint, tokenizer)
-    weights = f"{checkpoint.name}, sha256 {layout.checksum(checkpoint)}" if checkpoint else pretrained or "own weights"
+    weights = f"{checkpoint.name}, sha256 {checksum(checkpoint)}" if checkpoint else pretrained or "own weights"
     return export(
         source,
         name=name.split("/")[-1].split(":")[-1],

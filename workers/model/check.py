@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from PIL.Image import Image
 
-from workers.domain.model_card import ModelCard
 from workers.domain.vectors import Array
-from workers.model.layout import IMAGE, TEXT, checksum
+from workers.model.layout import IMAGE, TEXT
 
 AT_THE_MODEL = {"f32": 0.9999, "bf16": 0.999, "fp16": 0.999}
 CLOSE, CLOSE_WITHOUT_MEAN, UNIT_ERROR = 0.999, 0.98, 1e-3
@@ -66,16 +64,6 @@ class Row:
     value: float
     bar: float
     holds: bool
-
-
-def changed_files(card: ModelCard, repository: Path) -> list[str]:
-    """Files of the card that are missing or not what they were when it was written."""
-    wrong = []
-    for file, wanted in card.checksums.items():
-        path = repository / file
-        if not path.is_file() or checksum(path) != wanted:
-            wrong.append(file)
-    return wrong
 
 
 def compare(name: str, found: Array, wanted: Array, close: float = CLOSE) -> list[Row]:

@@ -21,9 +21,9 @@ from workers.adapters.media_decode import Decoder, decode
 from workers.adapters.security import trusting
 from workers.config import REPOSITORY, Settings, load_settings
 from workers.domain.media import InvalidMedia
-from workers.domain.model_card import ModelCard, ModelCardError, check_state, load_model_card, note_check
+from workers.domain.model_card import ModelCard, ModelCardError, changed_files, check_state, load_model_card, note_check
 from workers.model import build as building
-from workers.model.check import Row, changed_files, check_against, check_alone
+from workers.model.check import Row, check_against, check_alone
 from workers.model.checkpoint import BrokenCheckpoint
 from workers.model.measuring import OpenVinoMissing
 from workers.model.source import (
@@ -38,7 +38,7 @@ from workers.model.tokenizer import UnsupportedTokenizer
 
 _FAILED, _USAGE, _UNREACHABLE = 1, 2, 3
 _PICTURES = 512
-_MEASURED = 32
+_MEASURED, _COMPARED = 32, 3
 _REFUSED = (ModelsExtraMissing, OpenVinoMissing, UnknownModel, UnsupportedTokenizer, BrokenCheckpoint)
 
 model_app = typer.Typer(no_args_is_help=True)
@@ -81,7 +81,7 @@ def build_command(
     settings = load_settings()
     shown = [image for image, _ in _pictures(images, settings)]
     samples = building.Samples(shown, _lines(captions), _lines(queries))
-    measured = (samples.images or _sample_artwork(settings))[:_MEASURED]
+    measured = (samples.images or [image for image, _ in _sample_artwork(settings)])[:_MEASURED]
     try:
         if pretrained:
             fetch_weights(wanted, pretrained)
@@ -122,10 +122,13 @@ def check_command(
     card = _card(settings)
     changed = changed_files(card, settings.model_repository)
     rows = [Row("files that differ from the card", float(len(changed)), 0.0, not changed)]
-    pictures = _pictures(images, settings)
     weights = (model or card.name, pretrained, checkpoint, tokenizer)
+    whole = bool(pretrained or checkpoint or ":" in weights[0])
+    pictures = _pictures(images, settings) or (_sample_artwork(settings) if whole else [])
+    if whole and len(pictures) < _COMPARED:
+        raise _stop(f"{len(pictures)} pictures to compare, {_COMPARED} or more are needed: give --images", _USAGE)
     try:
-        source = load_open_clip(*weights) if pretrained or checkpoint else None
+        source = load_open_clip(*weights) if whole else None
         rows += asyncio.run(_served(settings, card, pictures, source))
     except _REFUSED as error:
         raise _stop(str(error), _USAGE) from error
@@ -139,8 +142,10 @@ def check_command(
     if failures or source:
         note_check(settings.model_repository, card.model_version, failures, f"open_clip {weights[0]}")
     if failures:
-        typer.echo(f"{card.model_version} is not served at the next `streamscout up`", err=True)
+        typer.echo(f"{card.model_version}: no worker and no `streamscout up` starts with it any more", err=True)
         raise typer.Exit(_FAILED)
+    if not source:
+        typer.echo("not held against open_clip: give its weights by --pretrained or --checkpoint", err=True)
 
 
 async def _served(
@@ -170,10 +175,11 @@ def _serving(target: str, engine: str, precision: str, threads: int) -> building
     return building.Serving(target, precision, threads, engine)  # type: ignore[arg-type]
 
 
-def _sample_artwork(settings: Settings) -> list[Image]:
+def _sample_artwork(settings: Settings) -> list[tuple[Image, bytes]]:
     """The pictures of the demo, to measure with where none are given; none where they are not installed."""
     folder = REPOSITORY / "triton_models" / "sample_artwork"
-    return [decode(file.read_bytes(), settings) for file in sorted(folder.glob("*.png"))[::6]]
+    files = [file.read_bytes() for file in sorted(folder.glob("*.png"))[::6]]
+    return [(decode(data, settings), data) for data in files]
 
 
 def _one_name(name: str | None, model: str | None) -> str:

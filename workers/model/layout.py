@@ -22,6 +22,7 @@ from workers.domain.model_card import (
     ModelCard,
     ServedAs,
     TextInput,
+    checksum,
 )
 from workers.domain.priority import Priority
 from workers.model import gpu_layout
@@ -94,15 +95,18 @@ def version_of(name: str, root: Path, means: CentringMeans) -> str:
     """`<name>_<8 hex digits>`: other weights, another tokenizer or other means are another version."""
     digest = hashlib.sha256()
     for file in (IMAGE_FILE, TEXT_FILE, TOKENIZER_FILE):
-        digest.update((root / file).read_bytes())
+        # The weights of a large tower lie beside it.
+        for path in (root / file, root / f"{file}.data"):
+            if path.is_file():
+                _add(digest, path)
     digest.update(orjson.dumps(means.model_dump()))
     return f"{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')[:48]}_{digest.hexdigest()[:8]}"
 
 
-def checksum(path: Path) -> str:
-    """The file's sha256, in hexadecimal."""
+def _add(digest: hashlib._Hash, path: Path) -> None:
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while block := stream.read(1 << 20):
+            digest.update(block)
 
 
 def configurations(

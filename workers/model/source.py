@@ -13,6 +13,7 @@ from PIL.Image import Image
 
 from workers.domain.model_card import ImageInput
 from workers.domain.vectors import Array
+from workers.model.check import TEXTS
 from workers.model.checkpoint import BrokenCheckpoint, examine
 from workers.model.tokenizer import UnsupportedTokenizer, hub_tokenizer
 from workers.model.towers import Head, posterior_head
@@ -126,6 +127,8 @@ def load_open_clip(
         model, _, transform = open_clip.create_model_and_transforms(name, pretrained=weights, device="cpu")
     except (RuntimeError, ValueError, OSError, KeyError, TypeError, AttributeError, AssertionError) as error:
         raise UnknownModel(f"open_clip cannot load {name} with {weights}: {brief(error)}") from error
+    if codes is not None:
+        _refuse_other_vocabulary(name, codes, tokenizer)
     codes = codes or _usual_tokenizer(name)
     settings = dict(open_clip.get_model_preprocess_cfg(model))
     context = int(getattr(model, "context_length", 0) or codes.context_length)
@@ -142,6 +145,16 @@ def _given_tokenizer(name: str, file: Path) -> Any:
     context = int(said.get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH))
     mode = {"tokenizer_mode": said["tokenizer_mode"]} if said.get("tokenizer_mode") else {}
     return hub_tokenizer(file, context, {**mode, **said.get("tokenizer_kwargs", {})})
+
+
+def _refuse_other_vocabulary(name: str, codes: Any, file: Path | None) -> None:
+    """Raises UnsupportedTokenizer where it gives tokens that the model does not have: it is another model's."""
+    import open_clip
+
+    said = (open_clip.get_model_config(name) or {}).get("text_cfg", {}).get("vocab_size")
+    highest = int(codes(list(TEXTS)).max())
+    if said is not None and highest >= int(said):
+        raise UnsupportedTokenizer(f"{file} gives the token {highest}, and {name} has {said}: it is another model's")
 
 
 def _usual_tokenizer(name: str) -> Any:

@@ -31,7 +31,10 @@ def picture_tower(model: Any, mean: tuple[float, ...], std: tuple[float, ...], h
 
         def forward(self, pixels: Any) -> Any:
             pictures = pixels.permute(0, 3, 1, 2).float() / 255.0
-            found = torch.nn.functional.normalize(self.visual((pictures - self.mean) / self.std), dim=-1)
+            found = self.visual((pictures - self.mean) / self.std)
+            # A captioner's tower gives what the words are made of, too (CoCa).
+            found = found[0] if isinstance(found, tuple) else found
+            found = torch.nn.functional.normalize(found, dim=-1)
             return found if head is None else head(found)
 
     return Pictures().eval()
@@ -132,13 +135,17 @@ def _batch() -> Any:
 
 
 def _save(model: Any, path: Path) -> None:
-    """In one file, or with the weights in another beside it where protobuf's limit is near."""
+    """In one file, or with the weights in another beside it where protobuf's limit is near; `model` stays whole."""
     import onnx
 
-    if model.ByteSize() > ONE_FILE_BYTES:
-        onnx.save(model, path, save_as_external_data=True, location=f"{path.name}.data")
-    else:
+    if model.ByteSize() <= ONE_FILE_BYTES:
         onnx.save(model, path)
+        return
+    beside = path.with_name(f"{path.name}.data")
+    onnx.save(model, path, save_as_external_data=True, location=beside.name)
+    # What was written is taken out of the model, and only its owner may read it.
+    onnx.external_data_helper.load_external_data_for_model(model, str(path.parent))
+    beside.chmod(path.stat().st_mode)
 
 
 def halve_weights(model: Any) -> None:

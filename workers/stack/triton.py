@@ -17,7 +17,14 @@ import httpx
 
 from workers.adapters import security
 from workers.config import Settings, server_environment
-from workers.domain.model_card import CARD_FILE, FAILED_FILE, ModelCardError, failed_check, load_model_card
+from workers.domain.model_card import (
+    CARD_FILE,
+    FAILED_FILE,
+    ModelCardError,
+    changed_files,
+    load_model_card,
+    refusal,
+)
 from workers.stack import processes, versions
 from workers.stack.errors import ServerUnavailableError
 from workers.stack.ports import LOOPBACK
@@ -27,6 +34,7 @@ from workers.stack.recipe import Place, Report
 
 MODELS: Final = ("clip_image", "clip_text")
 REQUIREMENTS: Final = Path(__file__).parent / "triton-requirements.txt"
+_TUNED: Final = ("config.pbtxt", "model.py")
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - Triton's choice, not a temporary file of ours
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -79,7 +87,8 @@ def _install_packages(home: Path, log: Path) -> None:
 def refuse_what_cannot_be_served(repository: Path) -> None:
     """A model for a GPU cannot be served by this Triton, which has no TensorRT and no torch.
 
-    One that `streamscout model check` found wanting is not to be: what it stores would be wrong for good.
+    One that `streamscout model check` found wanting is not to be, nor other weights than those of the card: what they
+    store would be wrong for good. Configurations and the backend may be tuned.
 
     Raises ServerUnavailableError.
     """
@@ -88,17 +97,19 @@ def refuse_what_cannot_be_served(repository: Path) -> None:
     try:
         card = load_model_card(repository)
         version, how = card.model_version, card.served_as
-        failures = failed_check(repository, version)
+        failed = refusal(repository, version)
     except ModelCardError as error:
         raise ServerUnavailableError(str(error)) from error
     if how and how.target == "gpu":
         raise ServerUnavailableError(
             f"{repository} was built for a GPU: serve it in Triton's own container, and set STREAMSCOUT_TRITON_URL"
         )
-    if failures:
+    if failed:
+        raise ServerUnavailableError(failed)
+    if changed := [file for file in changed_files(card, repository) if not file.endswith(_TUNED)]:
         raise ServerUnavailableError(
-            f"{version} failed `streamscout model check` ({'; '.join(failures)}): it is not served. "
-            f"Build it anew, or remove {repository / FAILED_FILE} to check it once more"
+            f"{' and '.join(changed)} in {repository}: missing, or not what the card of {version} says: it is not "
+            "served. Build it anew, or bring the files again"
         )
 
 

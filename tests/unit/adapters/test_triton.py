@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,9 +15,17 @@ import numpy as np
 import pytest
 
 from tests.waiting import eventually_async
-from workers.adapters.triton import MAX_BATCH, EncoderRefused, EncoderUnavailable, TritonEncoder, WrongModel
+from workers.adapters.triton import (
+    MAX_BATCH,
+    EncoderRefused,
+    EncoderUnavailable,
+    TritonEncoder,
+    WrongModel,
+    served_model_card,
+)
 from workers.adapters.triton_texts import MOST_PIECES
-from workers.domain.model_card import ModelCard
+from workers.config import Settings, SettingsError
+from workers.domain.model_card import CARD_FILE, ModelCard, note_check
 from workers.domain.priority import Priority
 from workers.metrics import CUT_TEXTS
 
@@ -304,3 +313,15 @@ async def test_backfill_that_waits_for_triton_holds_no_live_post_back(triton: Sm
         silence.set()
         with pytest.raises(EncoderUnavailable):
             await past
+
+
+def test_no_worker_takes_a_model_that_failed_its_check(tmp_path: Path) -> None:
+    """Nor one without a card: the setting is named, and what to do."""
+    settings = Settings(model_repository=tmp_path)
+    with pytest.raises(SettingsError, match=r"STREAMSCOUT_MODEL_REPOSITORY: no model card at"):
+        served_model_card(settings)
+    (tmp_path / CARD_FILE).write_text(CARD.model_dump_json())
+    assert served_model_card(settings) == CARD
+    note_check(tmp_path, CARD.model_version, ["texts: 0.9 where 0.9999 is wanted"])
+    with pytest.raises(SettingsError, match=r"STREAMSCOUT_MODEL_REPOSITORY: small_v1 failed .*\(texts: 0\.9 .*anew"):
+        served_model_card(settings)

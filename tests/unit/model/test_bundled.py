@@ -7,9 +7,8 @@ import json
 from PIL import Image
 
 from workers.config import REPOSITORY
-from workers.domain.model_card import load_model_card
+from workers.domain.model_card import changed_files, load_model_card
 from workers.model import layout
-from workers.model.check import changed_files
 
 ROOT = REPOSITORY / "triton_models"
 

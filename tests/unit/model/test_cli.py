@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import orjson
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
-from workers.config import REPOSITORY
+from workers.config import REPOSITORY, Settings
+from workers.domain.model_card import CARD_FILE, CHECKED_FILE, ModelCard, load_model_card, note_check, refusal
+from workers.model import cli
+from workers.model.check import Row
 from workers.model.cli import model_app
 
 RUN = CliRunner()
@@ -83,3 +89,42 @@ def test_the_card_that_is_shown_names_every_constant_of_the_model(monkeypatch: p
     assert shown["check"]
     assert shown["licence"]
     assert shown["sources"]
+
+
+@pytest.fixture
+def repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The bundled model's card, which is what a check reads and notes; its files are not there."""
+    card = (REPOSITORY / "triton_models" / CARD_FILE).read_bytes()
+    (tmp_path / CARD_FILE).write_bytes(card)
+    monkeypatch.setenv("STREAMSCOUT_MODEL_REPOSITORY", str(tmp_path))
+    return tmp_path
+
+
+def test_a_check_against_open_clip_compares_pictures_even_where_none_are_given(
+    monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    """Texts alone would clear the note of a picture tower that failed."""
+    compared: list[int] = []
+
+    async def served(settings: Settings, card: ModelCard, pictures: Sequence[Any], source: object) -> list[Row]:
+        compared.append(len(pictures))
+        return []
+
+    monkeypatch.setattr(cli, "load_open_clip", lambda *_: object())
+    monkeypatch.setattr(cli, "_served", served)
+    monkeypatch.setattr(cli, "changed_files", lambda *_: [])
+    note_check(repository, load_model_card(repository).model_version, ["pictures: 0.9"])
+    result = RUN.invoke(model_app, ["check", "--checkpoint", "weights.pt"])
+    assert result.exit_code == 0, result.output
+    assert compared[0] >= 3
+    assert refusal(repository, load_model_card(repository).model_version) == ""
+
+
+def test_two_pictures_are_too_few_to_hold_a_model_against_another(repository: Path) -> None:
+    """A mean cannot be taken off: exit code 2, and nothing noted."""
+    for name in ("one.png", "two.png"):
+        Image.new("RGB", (32, 32)).save(repository / name)
+    result = RUN.invoke(model_app, ["check", "--checkpoint", "weights.pt", "--images", str(repository)])
+    assert result.exit_code == 2
+    assert "2 pictures to compare, 3 or more are needed: give --images" in result.stderr
+    assert not (repository / CHECKED_FILE).exists()

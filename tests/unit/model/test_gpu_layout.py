@@ -12,10 +12,9 @@ import tritonclient
 from google.protobuf import text_format
 
 from tests.unit.model.test_layout import MEANS
-from workers.domain.model_card import ImageInput, ModelCard, load_model_card
+from workers.domain.model_card import ImageInput, ModelCard, changed_files, load_model_card
 from workers.domain.priority import Priority
 from workers.model import gpu_layout, layout
-from workers.model.check import changed_files
 
 CPU, TENSORRT, TORCH = layout.How(), layout.How("gpu", "tensorrt", "fp16"), layout.How("gpu", "torch", "fp16")
 PROGRAMS = [str(Path(file).with_name("model.pt2")) for file in (layout.IMAGE_FILE, layout.TEXT_FILE)]

@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workers.domain.model_card import CARD_FILE, FAILED_FILE, CentringMeans, ImageInput, ModelCard, load_model_card
+from workers.domain.model_card import (
+    CARD_FILE,
+    FAILED_FILE,
+    CentringMeans,
+    ImageInput,
+    ModelCard,
+    changed_files,
+    load_model_card,
+)
 from workers.domain.priority import Priority
 from workers.domain.vectors import Array
 from workers.model import layout
-from workers.model.check import TEXTS, changed_files, check_against, check_alone, compare
+from workers.model.check import TEXTS, check_against, check_alone, compare
 from workers.model.source import UnknownModel, image_input
 from workers.model.tokenizer import Codes
 
@@ -61,6 +69,18 @@ def test_the_version_moves_with_weights_and_means_and_suits_a_collection_name(tm
         make(tmp_path / "d", means=MEANS.model_copy(update={"query": (0.0, 0.4)})).model_version,
     }
     assert len(others | {one.model_version}) == 3
+
+
+def test_the_weights_of_a_large_tower_that_lie_beside_it_are_of_its_version(tmp_path: Path) -> None:
+    """The model's file then names them only: two of other weights are the same bytes."""
+    versions = set()
+    for number, weights in enumerate((b"one", b"other")):
+        root = tmp_path / str(number)
+        beside = root / f"{layout.IMAGE_FILE}.data"
+        beside.parent.mkdir(parents=True)
+        beside.write_bytes(weights)
+        versions.add(make(root).model_version)
+    assert len(versions) == 2
 
 
 def test_a_changed_file_is_named(tmp_path: Path) -> None:

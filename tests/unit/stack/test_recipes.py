@@ -144,14 +144,36 @@ def test_the_local_kafka_is_not_started_for_settings_of_another() -> None:
         Kafka().fingerprint(Settings(kafka_security="SASL_SSL", kafka_sasl_username="u"))
 
 
+def lay_bundled(folder: Path) -> None:
+    """The bundled model: its card, and links to its files."""
+    bundled = REPOSITORY / "triton_models"
+    (folder / CARD_FILE).write_bytes((bundled / CARD_FILE).read_bytes())
+    for file in load_model_card(bundled).checksums:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).symlink_to(bundled / file)
+
+
 def test_a_model_that_failed_its_check_is_not_started(tmp_path: Path) -> None:
     """What it stores would be wrong for good; a repository without a card is the workers' to refuse."""
     refuse_what_cannot_be_served(tmp_path)
-    bundled = REPOSITORY / "triton_models" / CARD_FILE
-    (tmp_path / CARD_FILE).write_bytes(bundled.read_bytes())
+    lay_bundled(tmp_path)
     refuse_what_cannot_be_served(tmp_path)
     note_check(tmp_path, load_model_card(tmp_path).model_version, ["texts: at the model: 0.9 where 0.9999 is wanted"])
     with pytest.raises(ServerUnavailableError, match=r"failed `streamscout model check` \(texts: at the model: 0\.9"):
+        refuse_what_cannot_be_served(tmp_path)
+
+
+def test_other_weights_than_the_cards_are_not_started(tmp_path: Path) -> None:
+    """Half copied, or swapped: their vectors would be stored under the card's version. A configuration may be tuned."""
+    lay_bundled(tmp_path)
+    for file, content in (("clip_image/config.pbtxt", "tuned"), ("clip_text/1/model.py", "tuned")):
+        (tmp_path / file).unlink()
+        (tmp_path / file).write_text(content)
+    refuse_what_cannot_be_served(tmp_path)
+    weights = tmp_path / "clip_image" / "1" / "model.onnx"
+    weights.unlink()
+    weights.write_bytes(b"half")
+    with pytest.raises(ServerUnavailableError, match=r"^clip_image/1/model\.onnx in .*: missing, or not what the card"):
         refuse_what_cannot_be_served(tmp_path)
 
 
