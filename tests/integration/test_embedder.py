@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from PIL import Image
+from prometheus_client import REGISTRY
 
+from tests.waiting import eventually_async
 from workers.adapters.kafka import KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.adapters.triton import TritonEncoder
@@ -23,7 +25,16 @@ from workers.adapters.weaviate.objects import ObjectStore
 from workers.config import Settings
 from workers.core.clock import SystemClock
 from workers.core.lease import Lease
-from workers.domain.events import CreatorProfiled, Event, PostEmbedded, PostPublished, PostRemoved, PostRetracted
+from workers.domain.erasure import recorded
+from workers.domain.events import (
+    CreatorErased,
+    CreatorProfiled,
+    Event,
+    PostEmbedded,
+    PostPublished,
+    PostRemoved,
+    PostRetracted,
+)
 from workers.domain.events.embeddings import ProfileEmbedded
 from workers.domain.ids import post_object_id, visual_id
 from workers.domain.model_card import load_model_card
@@ -31,6 +42,7 @@ from workers.domain.stored import StoredObject
 from workers.domain.topics import topic_name
 from workers.domain.vectors import Array, from_bytes, unit_mean
 from workers.embedder.main import embedder_loop
+from workers.process.erasures import erasure_key
 from workers.wire.cloudevents import Wire, attributes
 from workers.wire.records import InRecord, OutRecord, Position
 
@@ -159,12 +171,14 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return counts
 
 
-def post(revision: int, urls: Sequence[str], caption: str = "green tea", post_id: str = "p1") -> PostPublished:
+def post(
+    revision: int, urls: Sequence[str], caption: str = "green tea", post_id: str = "p1", creator_id: str = "c1"
+) -> PostPublished:
     """A post of pictures by address."""
     return PostPublished.model_validate(
         {
             "post_id": post_id,
-            "creator_id": "c1",
+            "creator_id": creator_id,
             "revision": revision,
             "platform": "web",
             "url": f"https://example.com/{post_id}",
@@ -194,6 +208,39 @@ async def test_equal_pixels_are_embedded_once_whatever_files_they_lie_in(world: 
         assert encoded == {"images": 2, "texts": 1}
     vectors = [(await world.objects(post_id))[1][-1].vectors["visual"] for post_id in ("p1", "p2", "p3")]
     assert len({vector.tobytes() for vector in vectors}) == 1
+
+
+@pytest.mark.parametrize("heard", ["in its own partition", "on the topic of erasures alone"])
+async def test_an_erasure_forgets_every_known_vector(world: World, encoded: dict[str, int], heard: str) -> None:
+    """Those of the erased creator's pictures and words among them, in each process, whoever has her partition.
+
+    So what shows the same pictures afterwards is encoded anew; what another one has stored stays.
+    """
+    url = world.picture("a.png", "red", "PNG")
+    erased = CreatorErased(creator_id="c1", requested_at=datetime.now(UTC))
+    hears = erased if heard == "in its own partition" else recorded(erased, erasure_key(world.settings))
+    async with world.embedder():
+        world.publish(post(1, [url]))
+        await world.announced(1)
+        world.publish(post(1, [url], post_id="p2", creator_id="c2"))
+        await world.announced(2)
+        assert encoded == {"images": 1, "texts": 1}
+        assert _cached_bytes() > 0
+        world.publish(hears, topic="posts" if hears is erased else "erasures")
+        await eventually_async(_nothing_is_known)
+        world.publish(post(1, [url], post_id="p3", creator_id="c2"))
+        await world.announced(4 if hears is erased else 3)
+        assert encoded == {"images": 2, "texts": 2}
+    (_, stored), (_, again) = await world.objects("p2"), await world.objects("p3")
+    assert stored[0].vectors["visual"] == pytest.approx(again[0].vectors["visual"], abs=1e-6)
+
+
+def _cached_bytes() -> float:
+    return REGISTRY.get_sample_value("streamscout_vector_cache_bytes") or 0.0
+
+
+async def _nothing_is_known() -> bool:
+    return _cached_bytes() == 0
 
 
 async def test_the_life_of_a_post(world: World, encoded: dict[str, int]) -> None:
