@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from workers.config import Settings, SettingsError, load_settings, spare_the_loopback
+from workers.domain.model_card import ModelCardError
 from workers.wire.records import Unavailable
 
 WORKERS = ("embedder", "creators", "indexer", "outcomes", "match")
@@ -92,6 +93,9 @@ def main() -> None:
         build_app()()
     except SettingsError as error:
         typer.echo(f"settings: {error}", err=True)
+        sys.exit(USAGE)
+    except ModelCardError as error:
+        typer.echo(f"settings: STREAMSCOUT_MODEL_REPOSITORY: {error}", err=True)
         sys.exit(USAGE)
     except Unavailable as error:
         typer.echo(f"cannot be reached: {error}", err=True)
