@@ -76,6 +76,8 @@ def build_command(
     """Turn an open_clip model and its weights into what Triton serves. Needs the [models] extra."""
     wanted = _one_name(name, model)
     serving = _serving(target, engine, precision, threads)
+    if out.exists() and not out.is_dir():
+        raise _stop(f"{out} is there and no folder: a model repository is one", _USAGE)
     if pretrained and checkpoint:
         raise _stop("the weights come by tag (--pretrained) or from a file (--checkpoint), not both", _USAGE)
     settings = load_settings()
@@ -93,6 +95,8 @@ def build_command(
         raise _stop(str(error), _UNREACHABLE) from error
     except _REFUSED as error:
         raise _stop(str(error), _USAGE) from error
+    except OSError as error:
+        raise _stop(f"{error.filename or out} cannot be written: {error.strerror or error}", _FAILED) from error
     for kind, given in (("--images", images), ("--captions", captions), ("--queries", queries)):
         if given is None:
             typer.echo(f"no {kind}: that kind is not centred, which costs quality between kinds", err=True)

@@ -41,6 +41,15 @@ def test_a_wish_that_makes_no_sense_is_refused(tmp_path: Path, arguments: list[s
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_is_no_place_for_a_repository(tmp_path: Path) -> None:
+    """It stays as it is."""
+    (tmp_path / "out").write_text("mine")
+    result = RUN.invoke(model_app, ["build", "--model", "RN50", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "is there and no folder" in result.stderr
+    assert (tmp_path / "out").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("tag", "code", "said"),
     [
