@@ -15,6 +15,7 @@ import numpy as np
 
 from workers.domain.vectors import Array
 from workers.model.check import AT_THE_MODEL, CLOSE_WITHOUT_MEAN, TEXTS, Reference, cosines
+from workers.model.checkpoint import BrokenCheckpoint
 
 MARGIN = 0.5  # of the error that `model check` allows: it looks at other pictures
 BATCH = 16
@@ -56,9 +57,15 @@ class Error:
 def towers_of(
     source: Reference, pixels: Array, image: tuple[Path, Path], text: tuple[Path, Path]
 ) -> tuple[Tower, Tower]:
-    """Of pictures uint8 (n, s, s, 3), at least three, and the texts of `model check`; paths are (half, whole)."""
+    """Of pictures uint8 (n, s, s, 3), at least three, and the texts of `model check`; paths are (half, whole).
+
+    Raises BrokenCheckpoint where the model answers with what are no numbers.
+    """
     pictures = Tower(*image, pixels, source.encode_pixels(pixels))
-    return pictures, Tower(*text, source.tokens(TEXTS), source.encode_texts(TEXTS))
+    texts = Tower(*text, source.tokens(TEXTS), source.encode_texts(TEXTS))
+    if not all(np.isfinite(tower.wanted).all() for tower in (pictures, texts)):
+        raise BrokenCheckpoint("the model answers with vectors that are no numbers (NaN): its weights are damaged")
+    return pictures, texts
 
 
 def choose_weights(towers: Sequence[Tower]) -> tuple[Weights, str]:

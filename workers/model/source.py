@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from workers.model.tokenizer import UnsupportedTokenizer, hub_tokenizer
 from workers.model.towers import Head, posterior_head
 
 BATCH = 32
-_REASON = re.compile(r"WeightsUnpickler error:\s*(\S[^\n]*?)(?:\s*Please use[^\n]*)?$", re.MULTILINE)
+_ADVICE = ("Weights only load failed", "Please file an issue", "Check the documentation", "(1)", "(2)")
 FINE, OVERSAMPLING = 160, 2.0
 """Models of so many pixels or more: with ViT-B-32 the least cosine to open_clip's own path is 0.9999, at 2.5 times the
 pictures a second. The bundled model, of 64, is too near its edges: of one photograph it made 0.993 so."""
@@ -208,13 +207,18 @@ def _stored(checkpoint: Path) -> dict[str, Any]:
     try:
         stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
-        # Around its reason torch advises to run what the file holds.
-        reason = _REASON.search(str(error))
-        said = reason[1] if reason else brief(error)
-        raise BrokenCheckpoint(f"{checkpoint} cannot be read as plain weights, and no more is read: {said}") from error
+        raise BrokenCheckpoint(
+            f"{checkpoint} cannot be read as plain weights, and no more is read: {_reason(error)}"
+        ) from error
     if not isinstance(stored, dict):
         raise BrokenCheckpoint(f"{checkpoint} holds a {type(stored).__name__}, not weights by name")
     return stored
+
+
+def _reason(error: BaseException) -> str:
+    """Without the advice that torch gives around it, which is to run what the file holds."""
+    lines = [line for line in map(str.strip, str(error).splitlines()) if line and not line.startswith(_ADVICE)]
+    return lines[0].removeprefix("WeightsUnpickler error: ").partition(" Please use ")[0] if lines else brief(error)
 
 
 def image_input(settings: dict[str, Any]) -> ImageInput:

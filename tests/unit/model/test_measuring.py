@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL.Image import Image
 
 from workers.domain.vectors import Array
 from workers.model import measuring
-from workers.model.measuring import Error, Tower, choose_precision, choose_weights, error_of
+from workers.model.checkpoint import BrokenCheckpoint
+from workers.model.measuring import Error, Tower, choose_precision, choose_weights, error_of, towers_of
 
 INPUTS = np.arange(40)
 
@@ -92,3 +95,25 @@ def test_half_of_what_a_check_allows_is_left_for_other_pictures() -> None:
     assert not Error(0.0006, 0.009).holds("bf16")
     assert not Error(0.0004, 0.011).holds("bf16")
     assert not Error(0.0004, 0.009).holds("f32")
+
+
+@pytest.mark.parametrize("damaged", ["pictures", "texts"])
+def test_a_model_that_answers_with_no_numbers_is_not_built(damaged: str) -> None:
+    """Weights that are damaged in a file that is whole: every vector would be refused for ever."""
+
+    class Source:
+        def encode_pixels(self, pixels: Array) -> Array:
+            return vectors(1.0) * (np.nan if damaged == "pictures" else 1)
+
+        def encode_texts(self, texts: Sequence[str]) -> Array:
+            return vectors(1.0) * (np.nan if damaged == "texts" else 1)
+
+        def tokens(self, texts: Sequence[str]) -> Array:
+            return np.zeros((len(texts), 8), dtype=np.int64)
+
+        def encode_images(self, images: Sequence[Image]) -> Array:
+            raise NotImplementedError
+
+    both = Path("half"), Path("whole")
+    with pytest.raises(BrokenCheckpoint, match="no numbers"):
+        towers_of(Source(), np.zeros((3, 8, 8, 3), np.uint8), both, both)
