@@ -27,7 +27,7 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
 """What is read, and by which of Pillow's readers: told by content, never by a name or a header (decision 0006)."""
 
 TOO_MANY: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-_AVERAGED: Final = 0.6  # of the card's oversampling
+_AVERAGED: Final = 0.9  # of the card's oversampling
 _SCAN: Final = b"\xff\xda\x00"  # with its header's length, which is 14 at most
 _MOST_SCANS: Final = 100
 _SCANNED_AT_MOST: Final = 20  # times the pixels allowed: a scan of a few bytes costs as much time as a whole one
@@ -186,7 +186,7 @@ def to_pixels(image: Image.Image, card: ModelCard, box: Box | None = None) -> np
 
     ``box`` (left, top, right, bottom): the picture's part of ``image``, in fractions of pixels; all of it otherwise.
     """
-    size, gap = card.image.size, card.image.oversampling * _AVERAGED
+    size, gap = card.image.size, max(1.0, card.image.oversampling * _AVERAGED)
     method = Resampling.BILINEAR if card.image.interpolation == "bilinear" else Resampling.BICUBIC
     rgb = image if image.mode == "RGB" else _to_rgb(image)
     whole = box or (0.0, 0.0, float(image.width), float(image.height))

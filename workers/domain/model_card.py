@@ -37,7 +37,7 @@ class ImageInput(_Part):
     """How a picture becomes pixels, as open_clip's own preprocessing does it; the model itself applies mean and std.
 
     ``oversampling``: so many pixels for each one kept, of a side, a JPEG has at least when it is decoded at a part of
-    its size; averaging whole pixels leaves 0.6 of that; bicubic or bilinear does the rest. `model check` holds it.
+    its size; averaging whole pixels leaves 0.9 of that; bicubic or bilinear does the rest. `model check` holds it.
     """
 
     size: Annotated[int, Field(ge=16, le=1024)]

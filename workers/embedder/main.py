@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from os import cpu_count
 
 import numpy as np
 
@@ -28,12 +30,14 @@ from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
 from workers.embedder.remembering import KnownVectors, RememberingEncoder
 from workers.embedder.task import ACCEPTED, Accepted
-from workers.embedder.worker import NAME, Embedder
+from workers.embedder.worker import NAME, Embedder, Lane
 from workers.process.erasures import ends_with, following_erasures
 from workers.process.running import run_worker
 from workers.wire.cloudevents import Wire
 
 TOPICS = ("posts", "posts.backfill", "profiles")
+_NICENESS = 10
+"""Of the threads that decode pictures of backfill, so that those of live posts come first on a busy machine."""
 
 
 def run(settings: Settings) -> int:
@@ -49,9 +53,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
     producer = KafkaProducer(settings)
     wire = Wire(build_codec(settings), f"streamscout/{NAME}", settings.namespace)
     centring = np.array(card.centring_means.visual), np.array(card.centring_means.caption)
-    # Decoding lets go of the interpreter's lock; more threads than cores would only hold more pictures in memory.
-    threads = ThreadPoolExecutor(cpu_count() or 2, thread_name_prefix="decode")
-    decoder = Decoder(settings, card, settings.media_pixels_at_once)
+    frames = Frames(settings, card, Decoder(settings, card, settings.media_pixels_at_once))
     known = KnownVectors(settings.vector_cache_bytes)
     try:
         async with (
@@ -59,12 +61,19 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
             TritonEncoder(str(settings.triton_url), card, tls=trusting(settings, "triton_ca_file")) as encoder,
             MediaFetcher(settings) as media,
             following_erasures(settings, NAME, partial(WholeTopics, settings), wire, producer) as (erasures, follower),
+            threads("decode") as decoding,
+            threads("decode-backfill", _NICENESS) as yielding,
         ):
             handler = Embedder(
                 store=ObjectStore(client, settings.namespace, card.model_version, card.dimensions),
-                pictures=Pictures(media, Frames(settings, card, decoder), threads),
-                encoding=Encoding(RememberingEncoder(encoder, known), *centring),
-                backfill=Encoding(RememberingEncoder(encoder.at(Priority.BACKFILL), known), *centring),
+                live=Lane(
+                    Pictures(media, frames, decoding),
+                    Encoding(RememberingEncoder(encoder, known), *centring),
+                ),
+                backfill=Lane(
+                    Pictures(media, frames, yielding, most=max(1, settings.media_concurrency // 2)),
+                    Encoding(RememberingEncoder(encoder.at(Priority.BACKFILL), known), *centring),
+                ),
                 known=known,
                 wire=wire,
                 lease=lease,
@@ -88,5 +97,21 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
             with ends_with(follower, loop.stop):
                 yield loop
     finally:
-        threads.shutdown(wait=False, cancel_futures=True)
         producer.close()
+
+
+@asynccontextmanager
+async def threads(name: str, niceness: int = 0) -> AsyncIterator[Executor]:
+    """To decode on: more than cores would only hold more pictures in memory. Of Linux each is that much nicer."""
+    first = partial(_be_nicer, niceness) if niceness and sys.platform == "linux" else None
+    executor = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix=name, initializer=first)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _be_nicer(by: int) -> None:
+    """This thread alone: Linux has a niceness for each."""
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + by))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 
 from workers.domain.events import PostPublished
 from workers.domain.media import InvalidMedia, MediaUnavailable, shown_address
@@ -20,10 +21,14 @@ AT_ONCE = 4
 
 
 class Pictures:
-    """``media`` says how many media are in memory as bytes at a time; ``prepare`` runs on ``threads``."""
+    """``media`` says how many media are in memory as bytes at a time; ``prepare`` runs on ``threads``.
 
-    def __init__(self, media: Media, prepare: Prepare, threads: Executor) -> None:
+    ``most``: so many of these at a time at most, however many ``media`` would let in: the rest is left to others.
+    """
+
+    def __init__(self, media: Media, prepare: Prepare, threads: Executor, most: int | None = None) -> None:
         self._media, self._prepare, self._threads = media, prepare, threads
+        self._turns = nullcontext() if most is None else asyncio.Semaphore(most)
 
     async def collect(self, event: PostPublished, known: Collection[str], progress: Progress) -> None:
         """Bring ``progress`` to where it has each medium's hash, and the frames of those whose hash is not ``known``.
@@ -61,7 +66,7 @@ class Pictures:
         media = event.media[position]
         where = f"media[{position}] {shown_address(media.url)}"
         try:
-            async with self._media.opened(media.url) as data:
+            async with self._turns, self._media.opened(media.url) as data:
                 hash_ = progress.media_hashes[position] = digest(data)
                 if not self._has(progress, position, known):
                     loop = asyncio.get_running_loop()

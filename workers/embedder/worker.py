@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from workers.config import Settings
@@ -37,21 +38,29 @@ MEDIA_AT_ONCE = 64
 """Of a batch, whose pixels are held at once: with 224 px a video takes 1.2 MB at most."""
 
 
+@dataclass(frozen=True)
+class Lane:
+    """What posts of one urgency are embedded with: neither their downloads nor their decoding wait for the other's."""
+
+    pictures: Pictures
+    encoding: Encoding
+
+
 class Embedder:
     """posts and profiles in; one vector per visual and caption stored, then one embeddings event out.
 
     At least once; same input, same store. Needs ``lease`` before every write; raises LeaseExpired, and Unavailable
-    where the store or the encoder is gone: what was fetched and encoded until then is remembered. ``backfill`` encodes
-    what first lay in ``posts.backfill``. Whoever is erased is forgotten by ``known``, which the encodings fill.
+    where the store or the encoder is gone: what was fetched and encoded until then is remembered. ``backfill`` is for
+    what first lay in ``posts.backfill``, ``live`` for the rest. Whoever is erased is forgotten by ``known``, which both
+    encodings fill.
     """
 
     def __init__(
         self,
         *,
         store: Store,
-        pictures: Pictures,
-        encoding: Encoding,
-        backfill: Encoding,
+        live: Lane,
+        backfill: Lane,
         wire: Wire,
         lease: Lease,
         settings: Settings,
@@ -66,7 +75,7 @@ class Embedder:
         self._erasing, self.turns = Erasing(store, lease, erasures, model_version), Turns(self._retry)
         self._clock = clock or SystemClock()
         self._storing = Storing(store, lease, model_version)
-        self._pictures, self._encoding, self._backfill, self._wire = pictures, encoding, backfill, wire
+        self._live, self._backfill, self._wire = live, backfill, wire
         self._past = topic_name(settings.namespace, "posts.backfill")
         self._settings, self._model = settings, model_version
         self._unfinished = Unfinished()
@@ -140,12 +149,15 @@ class Embedder:
         with stage(NAME, "fetch"):
             await all_of(*(self._collect(task) for task in tasks))
         with stage(NAME, "encode"):
-            past = [task for task in tasks if task.lay_first_in(self._past)]
-            live = [task for task in tasks if task not in past]
+            lanes = (self._live, self._backfill)
+            parts = [([task for task in tasks if self._lane(task) is lane], lane.encoding) for lane in lanes]
             await all_of(
-                *(self._encode_pictures(part, by) for part, by in ((live, self._encoding), (past, self._backfill))),
-                *(self._encode_texts(part, by) for part, by in ((live, self._encoding), (past, self._backfill))),
+                *(self._encode_pictures(part, encoding) for part, encoding in parts),
+                *(self._encode_texts(part, encoding) for part, encoding in parts),
             )
+
+    def _lane(self, task: Task) -> Lane:
+        return self._backfill if task.lay_first_in(self._past) else self._live
 
     def _task(self, item: Item[Accepted], stored: dict[str, StoredPost]) -> Task:
         """What is stored of a post decides what is to be done about its event."""
@@ -160,7 +172,7 @@ class Embedder:
         if not isinstance(task.plan, Embed):
             return
         try:
-            await self._pictures.collect(task.plan.event, task.plan.visuals.keys(), task.progress)
+            await self._lane(task).pictures.collect(task.plan.event, task.plan.visuals.keys(), task.progress)
         except InvalidMedia as error:
             task.verdict = Dead(error.reason, error.detail)
         except MediaUnavailable as error:

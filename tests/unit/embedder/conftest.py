@@ -25,7 +25,7 @@ from workers.domain.media import Frame, InvalidMedia
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
 from workers.embedder.remembering import KnownVectors, RememberingEncoder
-from workers.embedder.worker import Embedder
+from workers.embedder.worker import Embedder, Lane
 from workers.wire.cloudevents import JsonCodec, Wire
 from workers.wire.records import Done, InRecord, Item, Position, Verdict
 
@@ -82,11 +82,11 @@ class House:
         """A new process on the same store."""
         means = np.full(8, 0.01), np.full(8, -0.01)
         self.known = KnownVectors(1 << 20)
+        pictures = Pictures(self.media, prepare, THREADS)
         self.embedder = Embedder(
             store=self.store,
-            pictures=Pictures(self.media, prepare, THREADS),
-            encoding=Encoding(RememberingEncoder(self.encoder, self.known), *means),
-            backfill=Encoding(RememberingEncoder(self.backfill, self.known), *means),
+            live=Lane(pictures, Encoding(RememberingEncoder(self.encoder, self.known), *means)),
+            backfill=Lane(pictures, Encoding(RememberingEncoder(self.backfill, self.known), *means)),
             known=self.known,
             wire=WIRE,
             lease=self.lease,

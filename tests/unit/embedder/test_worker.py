@@ -265,7 +265,7 @@ async def test_a_video_seen_again_is_neither_decoded_nor_embedded(
     def never(data: bytes) -> list[Frame]:
         raise AssertionError(data)
 
-    monkeypatch.setattr(house.embedder._pictures, "_prepare", never)
+    monkeypatch.setattr(house.embedder._live.pictures, "_prepare", never)
     house.media.pictures["mem:v?s=2"] = house.media.pictures["mem:v"]
     await house.give(published(2, ["v?s=2", "a"]))
     await house.give(published(3, "av"))
