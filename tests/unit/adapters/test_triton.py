@@ -301,6 +301,27 @@ async def test_every_request_says_how_urgent_it_is(triton: SmallTriton) -> None:
     assert triton.priorities == [Priority.LIVE, Priority.SEARCH, Priority.BACKFILL, Priority.LIVE]
 
 
+@pytest.mark.parametrize(("target", "sizes", "at_a_time"), [("cpu", [8, 8, 4], 2), ("gpu", [20], 4)])
+async def test_backfill_runs_few_rows_at_a_time_on_a_processor(
+    triton: SmallTriton, target: str, sizes: list[int], at_a_time: int
+) -> None:
+    """What runs is not interrupted: a live post would wait for all of it. On a GPU a batch takes hardly longer."""
+    served = {"target": target, "engine": "openvino", "precision": "f32", "weights": "half", "reason": "as asked for"}
+    card = ModelCard.model_validate({**CARD.model_dump(), "served_as": served})
+    async with TritonEncoder(triton.url, card) as live:
+        found = await live.at(Priority.BACKFILL).encode_images(pixels(20))
+        assert sorted(triton.batches) == sorted(sizes)
+        assert np.array_equal(found, await live.encode_images(pixels(20)))
+        assert triton.batches[-1] == 20
+        triton.silence = threading.Event()
+        waiting = asyncio.create_task(live.at(Priority.BACKFILL).encode_images(pixels(32 * 10)))
+        await eventually_async(lambda: asyncio.sleep(0, triton.stalled >= at_a_time))
+        assert triton.stalled == at_a_time
+        triton.silence.set()
+        with pytest.raises(EncoderUnavailable):
+            await waiting
+
+
 async def test_backfill_that_waits_for_triton_holds_no_live_post_back(triton: SmallTriton) -> None:
     """Each priority has requests in flight of its own: here backfill fills all of its, and none is answered."""
     triton.silence = threading.Event()

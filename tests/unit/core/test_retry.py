@@ -158,7 +158,9 @@ async def test_a_server_that_is_gone_pauses_its_partition_however_long() -> None
 
 async def test_memory_is_for_few_that_wait() -> None:
     """Half of it at most: whatever comes beyond waits on the topic, and the partition goes on."""
-    world = World(batch_size=4, queue_size=16, retry_seconds=4.0, clock=Clock(), session_timeout_ms=10**9)
+    world = World(
+        batch_size=4, batches_in_flight=2, queue_size=16, retry_seconds=4.0, clock=Clock(), session_timeout_ms=10**9
+    )
     world.handler.answer = lambda item: (
         Later(4.0, "slow", elsewhere=True) if item.event.post_id != "last" else Done((output("last"),))
     )
