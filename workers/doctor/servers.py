@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from workers.adapters.weaviate.names import alias_name, collection_name
 from workers.adapters.weaviate.schema import definition, differences, load_collections
 from workers.config import Settings
 from workers.doctor.findings import UNREACHABLE, Finding, doubtful, fine, wrong
-from workers.domain.model_card import ModelCard, load_model_card
+from workers.domain.model_card import ModelCard, failed_check, load_model_card
 from workers.stack import versions
 from workers.stack.ports import connects
 from workers.stack.schemas import read_schemas
@@ -120,6 +121,7 @@ def examine_triton(settings: Settings) -> Sequence[Finding]:
         if isinstance(there := _asked(client, "/v2", name, "TRITON"), Finding):
             return [there]
         found = [judge_version(name, there.json().get("version"), versions.TRITON)]
+        found += judge_last_check(settings.model_repository, card.model_version)
         for model in ("clip_image", "clip_text"):
             if not client.get(f"/v2/models/{model}/ready").is_success:
                 do = "load it (`streamscout up` does), and see Triton's log for why it did not"
@@ -145,6 +147,14 @@ def judge_model(model: str, served: str, card: str) -> Finding:
         return fine("triton", f"{model} is ready, of model version {card}")
     do = "serve the repository of STREAMSCOUT_MODEL_REPOSITORY: vectors of two models do not compare"
     return wrong("triton", f"{model} serves model version {served or '(none)'}, the card says {card}", do)
+
+
+def judge_last_check(repository: Path, version: str) -> list[Finding]:
+    """A model that failed `streamscout model check`: what runs goes on with it, and nothing new starts."""
+    if failures := failed_check(repository, version):
+        what = f"{version} failed its last `streamscout model check`: {'; '.join(failures)}"
+        return [wrong("triton", what, "stop the embedder and the API, and build the model anew or check it once more")]
+    return []
 
 
 def judge_clock(now: float, date: str | None) -> Finding:

@@ -13,7 +13,7 @@ from workers.config import REPOSITORY, Settings
 from workers.doctor import configuration, fleet, kafka, machine, servers
 from workers.doctor.checks import run_checks
 from workers.doctor.findings import Finding, doubtful, exit_code, fine, wrong
-from workers.domain.model_card import load_model_card
+from workers.domain.model_card import load_model_card, note_check
 from workers.domain.topics import load_topics
 
 GOOD = machine.Machine(
@@ -183,6 +183,15 @@ def test_versions_models_and_clocks_are_compared() -> None:
     assert servers.judge_clock(1_795_510_802.0, date).level == "ok"
     assert "60 s ahead" in servers.judge_clock(1_795_510_860.0, date).what
     assert servers.judge_clock(0.0, None).level == "warning"
+
+
+def test_a_model_that_failed_its_last_check_is_told(tmp_path: Path) -> None:
+    """It may be served still, by what started before."""
+    assert servers.judge_last_check(tmp_path, "m_1") == []
+    note_check(tmp_path, "m_1", ["pictures: 0.9"])
+    (found,) = servers.judge_last_check(tmp_path, "m_1")
+    assert (found.level, "pictures: 0.9" in found.what) == ("error", True)
+    assert servers.judge_last_check(tmp_path, "m_2") == []
 
 
 def test_an_index_without_collections_says_each() -> None:
