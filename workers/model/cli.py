@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import numpy as np
 import orjson
 import typer
-from PIL.Image import Image
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -25,6 +24,7 @@ from workers.domain.model_card import ModelCard, ModelCardError, changed_files, 
 from workers.model import build as building
 from workers.model.check import Row, check_against, check_alone
 from workers.model.checkpoint import BrokenCheckpoint
+from workers.model.folders import Pictures
 from workers.model.measuring import OpenVinoMissing
 from workers.model.source import (
     ModelsExtraMissing,
@@ -81,9 +81,8 @@ def build_command(
     if pretrained and checkpoint:
         raise _stop("the weights come by tag (--pretrained) or from a file (--checkpoint), not both", _USAGE)
     settings = load_settings()
-    shown = [image for image, _ in _pictures(images, settings)]
-    samples = building.Samples(shown, _lines(captions), _lines(queries))
-    measured = (samples.images or [image for image, _ in _sample_artwork(settings)])[:_MEASURED]
+    samples = building.Samples(_pictures(images, settings), _lines(captions), _lines(queries))
+    measured = (samples.images or _sample_artwork(settings))[:_MEASURED]
     try:
         if pretrained:
             fetch_weights(wanted, pretrained)
@@ -128,7 +127,9 @@ def check_command(
     rows = [Row("files that differ from the card", float(len(changed)), 0.0, not changed)]
     weights = (model or card.name, pretrained, checkpoint, tokenizer)
     whole = bool(pretrained or checkpoint or ":" in weights[0])
-    pictures = _pictures(images, settings) or (_sample_artwork(settings) if whole else [])
+    pictures = _pictures(images, settings)
+    if whole and not pictures:
+        pictures = _sample_artwork(settings)
     if whole and len(pictures) < _COMPARED:
         raise _stop(f"{len(pictures)} pictures to compare, {_COMPARED} or more are needed: give --images", _USAGE)
     try:
@@ -152,19 +153,18 @@ def check_command(
         typer.echo("not held against open_clip: give its weights by --pretrained or --checkpoint", err=True)
 
 
-async def _served(
-    settings: Settings, card: ModelCard, pictures: list[tuple[Image, bytes]], source: OpenClip | None
-) -> list[Row]:
+async def _served(settings: Settings, card: ModelCard, pictures: Pictures, source: OpenClip | None) -> list[Row]:
     from workers.adapters.triton import EncoderUnavailable, TritonEncoder
 
     if not settings.triton_url:
         raise EncoderUnavailable("no address is set; start one with `streamscout up`")
     size = card.image.size
     prepare = Decoder(settings, card, settings.media_pixels_at_once)
-    pixels = np.array([prepare(data) for _, data in pictures], dtype=np.uint8).reshape(-1, size, size, 3)
+    prepared = [prepare(file.read_bytes()) for file in pictures.files]
+    pixels = np.array(prepared, dtype=np.uint8).reshape(-1, size, size, 3)
     async with TritonEncoder(settings.triton_url, card, tls=trusting(settings, "triton_ca_file")) as encoder:
         rows = await check_alone(encoder, pixels)
-        return rows + (await check_against(encoder, source, [image for image, _ in pictures], pixels) if source else [])
+        return rows + (await check_against(encoder, source, pictures, pixels) if source else [])
 
 
 def _serving(target: str, engine: str, precision: str, threads: int) -> building.Serving:
@@ -179,11 +179,10 @@ def _serving(target: str, engine: str, precision: str, threads: int) -> building
     return building.Serving(target, precision, threads, engine)  # type: ignore[arg-type]
 
 
-def _sample_artwork(settings: Settings) -> list[tuple[Image, bytes]]:
+def _sample_artwork(settings: Settings) -> Pictures:
     """The pictures of the demo, to measure with where none are given; none where they are not installed."""
     folder = REPOSITORY / "triton_models" / "sample_artwork"
-    files = [file.read_bytes() for file in sorted(folder.glob("*.png"))[::6]]
-    return [(decode(data, settings), data) for data in files]
+    return Pictures(tuple(sorted(folder.glob("*.png"))[::6]), settings)
 
 
 def _one_name(name: str | None, model: str | None) -> str:
@@ -202,22 +201,24 @@ def _card(settings: Settings) -> ModelCard:
         raise _stop(str(error), _USAGE) from error
 
 
-def _pictures(folder: Path | None, settings: Settings) -> list[tuple[Image, bytes]]:
-    """Up to 512 pictures of a folder, with their files' bytes; what is no picture is named and left out."""
+def _pictures(folder: Path | None, settings: Settings) -> Pictures:
+    """Up to 512 pictures of a folder; what is no picture is named and left out."""
     if folder is None:
-        return []
+        return Pictures((), settings)
     if not folder.is_dir():
         raise _stop(f"{folder} is not a folder", _USAGE)
     found = []
     for file in sorted(path for path in folder.rglob("*") if path.is_file())[:_PICTURES]:
         try:
-            data = file.read_bytes()
-            found.append((decode(data, settings), data))
+            decode(file.read_bytes(), settings)
+            found.append(file)
         except InvalidMedia as error:
             typer.echo(f"{file} is left out: {error.detail}", err=True)
+        except OSError as error:
+            typer.echo(f"{file} is left out: {error.strerror}", err=True)
     if not found:
         raise _stop(f"{folder} holds no picture that can be read", _USAGE)
-    return found
+    return Pictures(tuple(found), settings)
 
 
 def _lines(file: Path | None) -> list[str]:

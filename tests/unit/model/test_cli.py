@@ -18,6 +18,7 @@ from workers.domain.model_card import CARD_FILE, CHECKED_FILE, ModelCard, load_m
 from workers.model import cli
 from workers.model.check import Row
 from workers.model.cli import model_app
+from workers.model.folders import Pictures
 
 RUN = CliRunner()
 
@@ -137,3 +138,16 @@ def test_two_pictures_are_too_few_to_hold_a_model_against_another(repository: Pa
     assert result.exit_code == 2
     assert "2 pictures to compare, 3 or more are needed: give --images" in result.stderr
     assert not (repository / CHECKED_FILE).exists()
+
+
+def test_of_a_folder_of_photographs_one_at_a_time_is_in_memory(tmp_path: Path) -> None:
+    """Five hundred of twelve million pixels would take eighteen gigabytes."""
+    for number in range(4):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    (tmp_path / "notes.txt").write_text("no picture")
+    found = cli._pictures(tmp_path, Settings())
+    assert [image.getpixel((0, 0)) for image in found] == [(number, 0, 0) for number in range(4)]
+    part = found[1:3]
+    assert isinstance(part, Pictures)
+    assert [file.name for file in part.files] == ["1.png", "2.png"]
+    assert found[0] is not found[0]
