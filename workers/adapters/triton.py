@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -35,6 +36,7 @@ _IN_FLIGHT = 4
 # What runs is not interrupted, and on a processor a batch takes time by its rows, to the same rate (ViT-B-32 on one
 # core: 21.1 pictures a second by 8 and by 32): of backfill so few run at a time that a live post waits for little.
 _YIELDING_ROWS, _YIELDING_IN_FLIGHT = 8, 2
+_CHECK_SECONDS = 1.0
 _TYPES = {"embedding": np.float32, "tokens": np.int64}
 _BUSY_STATUSES = {"429", "500", "502", "503", "504"}
 # A model that is being loaded, or was unloaded, is told as a request's own fault (400); it comes back.
@@ -71,7 +73,11 @@ def served_model_card(settings: Settings) -> ModelCard:
 
 
 class TritonEncoder:
-    """Pictures and texts in, raw unit vectors out. Open it with ``async with``, which checks the served models."""
+    """Pictures and texts in, raw unit vectors out. Open it with ``async with``, which checks the served models.
+
+    They are asked for again behind answers, once a second at most: a Triton that was started again with another model
+    takes longer than that. Its vectors are not given out; until it serves the card's again it is as if it were absent.
+    """
 
     def __init__(
         self,
@@ -81,11 +87,13 @@ class TritonEncoder:
         *,
         tls: ssl.SSLContext | None = None,
         priority: Priority = Priority.LIVE,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """``url``: http(s)://host:port of Triton; ``seconds``: longest wait for one request; ``tls``: its trust.
 
         ``priority``: of its requests at Triton; ``at`` gives another.
         """
+        self._monotonic, self._checked = monotonic, dict.fromkeys((IMAGE_MODEL, TEXT_MODEL), -_CHECK_SECONDS)
         parts = urlsplit(url)
         self._address = parts.netloc + parts.path.rstrip("/")
         self._tls, self._context = parts.scheme == "https", tls
@@ -182,6 +190,11 @@ class TritonEncoder:
             if isinstance(answer, BaseException):
                 raise answer
             parts.append(answer)
+        if self._monotonic() - self._checked[model] > _CHECK_SECONDS:
+            try:
+                await self._check(model)
+            except WrongModel as error:
+                raise EncoderUnavailable(str(error)) from error
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
     async def _request(self, model: str, name: str, datatype: str, rows: Array, outputs: Sequence[str]) -> list[Array]:
@@ -202,6 +215,7 @@ class TritonEncoder:
 
     async def _check(self, model: str) -> None:
         """The served model must be the card's: its vectors would be filed under the wrong version otherwise."""
+        asked = self._monotonic()
         config = await _asked(model, self._client.get_model_config(model))
         served = config.get("parameters", {}).get("model_version", {}).get("string_value", "")
         if served != self._card.model_version:
@@ -209,6 +223,7 @@ class TritonEncoder:
                 f"{model} at {self._address} serves model version {served or '(none)'}, "
                 f"the model card says {self._card.model_version}"
             )
+        self._checked[model] = asked
 
 
 def _column(texts: Sequence[str]) -> Array:

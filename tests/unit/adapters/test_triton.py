@@ -57,7 +57,7 @@ class SmallTriton:
         self.version = "small_v1"
         self.failure: tuple[int, str] | None = None
         self.silence: threading.Event | None = None
-        self.stalled = 0
+        self.stalled = self.asked = 0
         self.batches: list[int] = []
         self.texts: list[str] = []
         self.priorities: list[int] = []
@@ -67,6 +67,7 @@ class SmallTriton:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                triton.asked += 1
                 parameters = {"model_version": {"string_value": triton.version}} if triton.version else {}
                 self._answer(200, json.dumps({"parameters": parameters}).encode(), {})
 
@@ -334,6 +335,31 @@ async def test_backfill_that_waits_for_triton_holds_no_live_post_back(triton: Sm
         silence.set()
         with pytest.raises(EncoderUnavailable):
             await past
+
+
+async def test_the_vectors_of_a_model_that_took_its_place_are_not_given_out(triton: SmallTriton) -> None:
+    """A Triton started again with another one; as if it were absent, until it serves the card's again."""
+    now = 0.0
+    async with TritonEncoder(triton.url, CARD, monotonic=lambda: now) as encoder:
+        await encoder.encode_images(pixels(1))
+        triton.version, now = "other_v1", 3.0
+        for call in (encoder.encode_images(pixels(1)), encoder.at(Priority.BACKFILL).encode_texts(["a"])):
+            with pytest.raises(EncoderUnavailable, match="serves model version other_v1, the model card says small_v1"):
+                await call
+        triton.version = "small_v1"
+        assert len(await encoder.encode_images(pixels(1))) == 1
+
+
+async def test_the_served_model_is_asked_for_once_a_second_and_not_with_every_batch(triton: SmallTriton) -> None:
+    """It costs a request each time."""
+    now = [0.0]
+    async with TritonEncoder(triton.url, CARD, monotonic=lambda: now[0]) as encoder:
+        counts = []
+        for now[0] in (0.1, 0.5, 0.9, 1.5, 1.9, 2.4, 2.6):
+            before = triton.asked
+            await encoder.encode_images(pixels(1))
+            counts.append(triton.asked - before)
+    assert counts == [0, 0, 0, 1, 0, 0, 1]
 
 
 def test_no_worker_takes_a_model_that_failed_its_check(tmp_path: Path) -> None:
