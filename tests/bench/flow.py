@@ -44,6 +44,7 @@ def rounds(
         after = served(world.settings, world.card, pixels, seconds)
         found.append(Round((before + after) / 2, rate, seen))
         say(f"{name}, round {number + 1}: from Kafka to searchable {rate:.1f}, {found[-1].ratio():.3f} of Triton alone")
+        say(f"{name}, round {number + 1}: cores used by {seen.cores_used()}")
         before = after
     return found
 

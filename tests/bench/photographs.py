@@ -43,7 +43,11 @@ MIXED = (
 )
 _GRAIN = (2.0, 7.0)
 _TILE = 1024
-_PLACES = (1, 2, 3, 4, 5)  # in the order of the file, from low frequencies to high; 0 would change the light
+# In the order of the file, from low frequencies to high: those that a picture decoded at a quarter of its size has,
+# without 0, which would change the light.
+_PLACES = (1, 2, 4)
+_TABLES_CHANGED = 2  # of brightness and of colour
+VARIANTS = 3 ** (len(_PLACES) * _TABLES_CHANGED)
 _MARKER, _TABLES, _FRAME = 0xFF, 0xDB, (0xC0, 0xC2)
 
 
@@ -68,8 +72,11 @@ def photograph(number: int, sizes: tuple[tuple[int, int], ...], seed: int = 1) -
 def variant(data: bytes, number: int) -> bytes:
     """The same JPEG with other pixels, for nothing: some quantisation steps are a little other for each ``number``.
 
-    Steps of low frequencies, which every scale of decoding uses: no two of 59,049 numbers decode to equal pixels.
+    Steps of the lowest frequencies, which decoding at a quarter uses too: no two of ``VARIANTS`` numbers decode to
+    equal pixels. Raises ValueError beyond them: what was seen before would be remembered, and not be encoded again.
     """
+    if not 0 <= number < VARIANTS:
+        raise ValueError(f"a photograph has {VARIANTS} variants, there is none of number {number}")
     changed = bytearray(data)
     for at in _tables(data):
         for place in _PLACES:
@@ -87,7 +94,7 @@ def _tables(data: bytes) -> list[int]:
         if data[at + 1] == _TABLES:
             found += range(at + 5, at + 2 + length, 65)
         at += 2 + length
-    return found[:2]
+    return found[:_TABLES_CHANGED]
 
 
 def _cropped(picture: Image.Image, ratio: float, rng: random.Random) -> Image.Image:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+_LINE = re.compile(r"^([a-zA-Z_:]+)(\{[^}]*\})? ([0-9.eE+-]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ def rows_of(
 def good(rows: Sequence[Mapping[str, Any]]) -> bool:
     """Whether no bar is missed."""
     return all(one["holds"] is not False for one in rows)
+
+
+def numbers(text: str) -> dict[str, float]:
+    """Prometheus' text as numbers by name and labels."""
+    return {name + (labels or ""): float(value) for name, labels, value in _LINE.findall(text)}
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -13,11 +12,11 @@ from typing import Any
 import httpx
 
 from tests.bench.machine import cpu_seconds
+from tests.bench.report import numbers
 from tests.bench.world import World
 
 EVERY_SECONDS = 1.0
 STAGES = ("fetch", "encode", "store", "handle", "outputs")
-_LINE = re.compile(r"^([a-zA-Z_:]+)(\{[^}]*\})? ([0-9.eE+-]+)$", re.MULTILINE)
 
 
 @dataclass
@@ -37,6 +36,10 @@ class Seen:
     lag: list[float] = field(default_factory=list)
     pending: list[float] = field(default_factory=list)
     cores: dict[str, list[float]] = field(default_factory=dict)
+
+    def cores_used(self) -> str:
+        """How many cores each process kept busy, in words; the busiest first."""
+        return ", ".join(f"{name} {used:.2f}" for name, used in sorted(self.busy.items(), key=lambda each: -each[1]))
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -91,11 +94,6 @@ def watched(world: World, name: str) -> Iterator[Seen]:
 
 def _cpu(pids: dict[str, int]) -> dict[str, float]:
     return {name: cpu_seconds(pid) for name, pid in pids.items()}
-
-
-def numbers(text: str) -> dict[str, float]:
-    """Prometheus' text as numbers by name and labels."""
-    return {name + (labels or ""): float(value) for name, labels, value in _LINE.findall(text)}
 
 
 def _stages(world: World) -> dict[str, tuple[float, float]]:

@@ -19,6 +19,7 @@ from rich.console import Console
 from tests.bench.encoders import RowFailed
 from tests.bench.machine import on, pin
 from tests.bench.models import Models
+from tests.bench.report import numbers
 from tests.waiting import eventually
 from workers.adapters.kafka import KafkaProducer
 from workers.adapters.registry import build_codec
@@ -39,6 +40,7 @@ from workers.wire.cloudevents import Wire
 SERVERS = ("kafka", "schema-registry", "weaviate", "triton")
 PUBLISHED = datetime(2026, 6, 1, tzinfo=UTC)
 _SILENT_SECONDS = 120.0
+_REMEMBERED = "streamscout_vectors_remembered_total{"
 
 
 def quiet() -> Board:
@@ -55,6 +57,18 @@ class Done:
 
     number: int
     at: float
+
+
+def all_encoded(metrics: str) -> None:
+    """Given what an embedder says of itself. Raises RowFailed where it remembered a vector in place of encoding."""
+    said = [value for name, value in numbers(metrics).items() if name.startswith(_REMEMBERED)]
+    if not said:
+        raise RowFailed("the embedder does not say how many vectors it remembered: nothing was encoded")
+    if remembered := round(sum(said)):
+        raise RowFailed(
+            f"{remembered} vectors were remembered and not encoded, since pictures had equal pixels: "
+            "the encoder is not what was measured"
+        )
 
 
 class World:
@@ -124,7 +138,7 @@ class World:
 
     @contextmanager
     def embedder(self, namespace: str, cores: Collection[int]) -> Iterator[None]:
-        """One embedder's process in a namespace of its own, ready."""
+        """One embedder's process in a namespace of its own, ready. Raises RowFailed as ``all_encoded`` does."""
         self.settings = self.settings.model_copy(update={"namespace": namespace})
         prepare_world(self.settings)
         with quiet() as board:
@@ -134,6 +148,7 @@ class World:
             try:
                 yield
                 fleet.check(["embedder"])
+                all_encoded(self.metrics())
             finally:
                 fleet.stop(self.settings.shutdown_seconds)
 
@@ -153,6 +168,7 @@ class World:
                 if process.poll() is not None:
                     raise RowFailed(f"the embedder ended with {process.returncode}")
                 yield lambda: process.send_signal(signal.SIGUSR2)
+                all_encoded(self.metrics())
             finally:
                 process.terminate()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from tests.bench.photographs import MIXED, OF_1080, photograph, variant
+from tests.bench.photographs import MIXED, OF_1080, VARIANTS, photograph, variant
 
 
 def pixels(data: bytes, scale: int = 1) -> np.ndarray:
@@ -30,17 +31,31 @@ def test_photographs_take_the_sizes_in_turn() -> None:
 
 
 def test_variants_of_a_photograph_have_pixels_of_their_own_at_every_scale() -> None:
-    """What remembers pixels must not find them again."""
+    """What remembers pixels must not find them again: whichever step is other, decoding at a quarter shows it."""
+    steps = [0, *(more * 3**place for place in range(6) for more in (1, 2))]
     for number in (6, 7, 8):  # small ones, of which one at least is progressive
         data = photograph(number, MIXED)
         for scale in (1, 2, 4):
-            seen = {pixels(variant(data, each), scale).tobytes() for each in (0, 1, 2, 3, 242, 243, 59_048)}
-            assert len(seen) == 7
+            assert len({pixels(variant(data, each), scale).tobytes() for each in steps}) == len(steps)
     assert variant(data, 0) == data
+
+
+def test_all_variants_of_a_photograph_differ_at_a_quarter_of_its_size() -> None:
+    """The most that the embedder's decoder scales one of the bench down."""
+    data = photograph(7, MIXED)
+    assert VARIANTS == 729
+    assert len({pixels(variant(data, number), 4).tobytes() for number in range(VARIANTS)}) == VARIANTS
+
+
+@pytest.mark.parametrize("number", [-1, VARIANTS])
+def test_there_is_no_variant_beyond_those_that_differ(number: int) -> None:
+    """A bench that needs more must make more photographs, and not the same pixels once more."""
+    with pytest.raises(ValueError, match="729 variants"):
+        variant(photograph(7, MIXED), number)
 
 
 def test_a_variant_looks_like_the_photograph() -> None:
     """Its steps are a little other, no more."""
     data = photograph(6, MIXED)
-    difference = np.abs(pixels(variant(data, 59_048)).astype(int) - pixels(data).astype(int))
+    difference = np.abs(pixels(variant(data, VARIANTS - 1)).astype(int) - pixels(data).astype(int))
     assert difference.mean() < 25
