@@ -6,16 +6,20 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
+from PIL import Image
+
 from tests.bench.encoders import RowFailed
 from tests.bench.machine import has_bf16
+from tests.bench.photographs import MIXED, photograph
 from workers.domain.model_card import ModelCard
 from workers.model.build import Serving
 from workers.model.build import build as building
 
-NAME, SEED = "ViT-B-32", 5
+NAME, SEED, MEASURED = "ViT-B-32", 5, 8
 INSTANT = Path(__file__).with_name("instant.py")
 
 
@@ -42,7 +46,9 @@ def build(folder: Path, cores: int, say: Callable[[str], None]) -> Models:
     torch.save(open_clip.create_model(NAME, pretrained=None).state_dict(), checkpoint)
     precision: Literal["bf16", "f32"] = "bf16" if has_bf16() else "f32"
     serving = Serving("cpu", precision, 1)
-    card = building(NAME, None, checkpoint, one, serving=serving, licence="none: random weights", step=say)
+    shown = [Image.open(BytesIO(photograph(number, MIXED, SEED))).convert("RGB") for number in range(MEASURED)]
+    licence = "none: random weights"
+    card = building(NAME, None, checkpoint, one, serving=serving, licence=licence, step=say, measured=shown)
     for copy in (every, instant):
         shutil.copytree(one, copy, copy_function=os.link)
     for model in ("clip_image", "clip_text"):

@@ -20,14 +20,13 @@ from PIL.Image import Resampling, Transpose
 
 from workers.adapters.media_png import has_every_row
 from workers.domain.media import InvalidMedia
-from workers.domain.model_card import ModelCard
+from workers.domain.model_card import ImageInput
 from workers.domain.reasons import Reason
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
 """What is read, and by which of Pillow's readers: told by content, never by a name or a header (decision 0006)."""
 
 TOO_MANY: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-_AVERAGED: Final = 0.9  # of the card's oversampling
 _SCAN: Final = b"\xff\xda\x00"  # with its header's length, which is 14 at most
 _MOST_SCANS: Final = 100
 _SCANNED_AT_MOST: Final = 20  # times the pixels allowed: a scan of a few bytes costs as much time as a whole one
@@ -61,6 +60,13 @@ class DecodeLimits(Protocol):
     def media_max_pixels(self) -> int: ...
 
 
+class Prepared(Protocol):
+    """What pictures are prepared for; a ModelCard is one."""
+
+    @property
+    def image(self) -> ImageInput: ...
+
+
 class Decoder:
     """What the embedder and the match API do to every picture; from any number of threads.
 
@@ -68,7 +74,7 @@ class Decoder:
     pixel takes 4 bytes (JPEG, PNG) to 11 (16-bit PNG), and 16 as WEBP.
     """
 
-    def __init__(self, limits: DecodeLimits, card: ModelCard, at_once: int) -> None:
+    def __init__(self, limits: DecodeLimits, card: Prepared, at_once: int) -> None:
         self._limits, self._card, self._at_once = limits, card, at_once
         self._pixels, self._change = 0, threading.Condition()
 
@@ -134,7 +140,7 @@ def _whole_png(data: bytes) -> bool:
         raise InvalidMedia(Reason.MEDIA_CORRUPT, f"PNG cannot be decoded: {_said(error)}") from error
 
 
-def scaled_down(image: Image.Image, card: ModelCard) -> Box | None:
+def scaled_down(image: Image.Image, card: Prepared) -> Box | None:
     """Have a JPEG decoded at a half, a quarter or an eighth, where that leaves the vector what it is.
 
     Where the picture lies in what will be decoded, once that is upright: its last column and row may be less than a
@@ -181,12 +187,12 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def to_pixels(image: Image.Image, card: ModelCard, box: Box | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def to_pixels(image: Image.Image, card: Prepared, box: Box | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """uint8 (size, size, 3): resized and cropped as open_clip's evaluation transform does, not yet normalised.
 
     ``box`` (left, top, right, bottom): the picture's part of ``image``, in fractions of pixels; all of it otherwise.
     """
-    size, gap = card.image.size, max(1.0, card.image.oversampling * _AVERAGED)
+    size, gap = card.image.size, card.image.oversampling
     method = Resampling.BILINEAR if card.image.interpolation == "bilinear" else Resampling.BICUBIC
     rgb = image if image.mode == "RGB" else _to_rgb(image)
     whole = box or (0.0, 0.0, float(image.width), float(image.height))

@@ -36,8 +36,8 @@ _N = TypeVar("_N", _Failed, _Held)
 class ImageInput(_Part):
     """How a picture becomes pixels, as open_clip's own preprocessing does it; the model itself applies mean and std.
 
-    ``oversampling``: so many pixels for each one kept, of a side, a JPEG has at least when it is decoded at a part of
-    its size; averaging whole pixels leaves 0.9 of that; bicubic or bilinear does the rest. `model check` holds it.
+    ``oversampling``: so many pixels for each one kept, of a side, are left at least where a JPEG is decoded at a part
+    of its size or whole pixels are averaged; bicubic or bilinear does the rest. `model build` measures what holds.
     """
 
     size: Annotated[int, Field(ge=16, le=1024)]

@@ -11,7 +11,7 @@ from PIL.Image import Image
 
 from workers.domain.model_card import CentringMeans, ModelCard, checksum
 from workers.domain.vectors import Array
-from workers.model import layout, measuring, towers
+from workers.model import decoding, layout, measuring, towers
 from workers.model.source import OpenClip, load_open_clip
 from workers.model.tokenizer import write_tokenizer
 
@@ -66,13 +66,19 @@ def build(
     """Writes the repository under `out` and answers with its card; `step` is told what is being done.
 
     `tokenizer` is the file of a model's whose own lies on a hub; `measured` are pictures (three or more) on which is
-    measured what weights and what precision hold: without them nothing is.
+    measured what weights and what precision hold, and at what part of their size JPEGs may be decoded: without them
+    nothing is, and JPEGs are decoded whole.
 
     Raises ModelsExtraMissing, UnknownModel, BrokenCheckpoint or UnsupportedTokenizer before anything is written.
     """
     step(f"loading {name}")
     source = load_open_clip(name, pretrained, checkpoint, tokenizer)
     weights = f"{checkpoint.name}, sha256 {checksum(checkpoint)}" if checkpoint else pretrained or "own weights"
+    pictures, decoded = source.pixels(measured) if measured else None, ""
+    if measured:
+        step("measuring at what part of their size JPEGs may be decoded")
+        oversampling, decoded = decoding.choose_oversampling(source, measured)
+        source = replace(source, image=source.image.model_copy(update={"oversampling": oversampling}))
     return export(
         source,
         name=name.split("/")[-1].split(":")[-1],
@@ -83,7 +89,8 @@ def build(
         sources=(f"open_clip {name}, {weights}",),
         built_by="streamscout model build",
         step=step,
-        pictures=source.pixels(measured) if measured else None,
+        pictures=pictures,
+        decoded=decoded,
     )
 
 
@@ -99,14 +106,17 @@ def export(
     built_by: str,
     step: Step = lambda _: None,
     pictures: Array | None = None,
+    decoded: str = "",
 ) -> ModelCard:
     """Writes the towers, the tokenizer, the configurations and the card of a loaded model, in place of what is there.
 
-    `pictures`, uint8 (n, s, s, 3), are what is measured on how to compute it; without them nothing is.
+    `pictures`, uint8 (n, s, s, 3), are what is measured on how to compute it; without them nothing is. `decoded` is
+    what was measured on how JPEGs are decoded for it, for the card.
     """
     with layout.in_place_of(out) as root:
         codes = write_tokenizer(source.tokenizer, root / layout.TOKENIZER_FILE, source.context_length)
         how = _export_towers(source, root, serving, pictures, step)
+        how = replace(how, reason=f"{how.reason}; {decoded}") if decoded else how
         step("writing the card")
         return layout.finish_layout(
             root,

@@ -20,10 +20,6 @@ from workers.model.towers import Head, posterior_head
 
 BATCH = 32
 _ADVICE = ("Weights only load failed", "Please file an issue", "Check the documentation", "(1)", "(2)")
-FINE, OVERSAMPLING = 160, 1.2
-"""Models of so many pixels or more: the least cosine to open_clip's own path is 0.9998 with ViT-B-32, and with the mean
-taken off 0.9992; with RN50 0.9983: as with 2.0, which is slower. The bundled model, of 64, is too near its edges: of
-one photograph it made 0.993 so."""
 
 
 class ModelsExtraMissing(RuntimeError):
@@ -236,7 +232,6 @@ def image_input(settings: dict[str, Any]) -> ImageInput:
         interpolation=settings.get("interpolation", "bicubic"),
         resize_mode=settings.get("resize_mode", "shortest"),
         fill=settings.get("fill_color", 0),
-        **({"oversampling": OVERSAMPLING} if size >= FINE else {}),
     )
 
 

@@ -167,13 +167,6 @@ def test_pictures_that_are_not_square_are_refused() -> None:
     assert image_input({**settings, "size": (48, 48)}).size == 48
 
 
-def test_only_models_of_many_pixels_let_jpegs_be_decoded_at_a_part_of_their_size() -> None:
-    """A small model's vector moves with every pixel; one of 224 does not see the difference."""
-    settings = {"size": 224, "mean": (0.5,) * 3, "std": (0.2,) * 3}
-    assert image_input(settings).oversampling == 1.2
-    assert image_input({**settings, "size": 64}).oversampling == 64.0
-
-
 def test_a_common_direction_hides_no_difference() -> None:
     """Vectors that agree only in their mean fail once it is taken off."""
     random = np.random.default_rng(3)
