@@ -153,7 +153,8 @@ class Bench:
 
     def _fresh(self, name: str, rate: float, seconds: float, seed: int, backfill: int = 0) -> flow.Freshness:
         found = flow.freshness(self.world, rate, self._share * seconds, seed=seed, backfill=backfill)
-        self.say(f"fresh, {name}, {rate:.1f} posts/s: p50 {found.p50:.2f} s, p99 {found.p99:.2f} s")
+        beside = f", {found.backfill:.1f} old posts/s meanwhile" if backfill else ""
+        self.say(f"fresh, {name}, {rate:.1f} posts/s: p50 {found.p50:.2f} s, p99 {found.p99:.2f} s{beside}")
         return found
 
     def end_to_end_shared(self) -> None:

@@ -61,13 +61,17 @@ def backlog(world: World, posts: int) -> float:
 
 @dataclass(frozen=True)
 class Freshness:
-    """Seconds from the moment at which a post was to be published until it could be found."""
+    """Seconds from the moment at which a post was to be published until it could be found.
+
+    ``backfill``: old posts a second that were done meanwhile.
+    """
 
     rate: float
     posts: int
     p50: float
     p99: float
     worst: float
+    backfill: float = 0.0
 
 
 def freshness(world: World, rate: float, seconds: float, seed: int, backfill: int = 0) -> Freshness:
@@ -100,11 +104,12 @@ def freshness(world: World, rate: float, seconds: float, seed: int, backfill: in
     publishing.start()
     ages = [done.at - due[done.number] for done in world.announced(numbers)]
     publishing.join()
-    for _ in world.announced(old):
-        pass
+    past = [done.at for done in world.announced(old)]
     if failures:
         raise RowFailed(f"posts could not be published: {failures[0]}")
-    return Freshness(rate, len(ages), percentile(ages, 0.5), percentile(ages, 0.99), max(ages))
+    begun, ended = min(due.values()), max(due.values())
+    meanwhile = sum(begun <= at <= ended for at in past) / max(ended - begun, 1.0)
+    return Freshness(rate, len(ages), percentile(ages, 0.5), percentile(ages, 0.99), max(ages), meanwhile)
 
 
 def best(found: Sequence[Round]) -> Round:

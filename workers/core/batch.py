@@ -126,9 +126,10 @@ class Queue:
         """Drop the items of partitions that are no longer ours."""
         self._waiting = [waiting for waiting in self._waiting if waiting.partition.ours]
 
-    def due(self, now: float, backfill: bool = True) -> float | None:
-        """Seconds until the next item is due, if any waits: its batch closes or its partition opens."""
-        free = [w for w in self._waiting if w.key not in self._in_flight and (backfill or not w.backfill)]
+    def due(self, now: float, live: bool = True, backfill: bool = True) -> float | None:
+        """Seconds until the next item of these lines is due, if any waits: its batch closes or its partition opens."""
+        wanted = (w for w in self._waiting if (backfill if w.backfill else live))
+        free = [w for w in wanted if w.key not in self._in_flight]
         first = next((w for w in free if w.opens() <= now), None)
         if first is not None and first.alone() and self._in_flight:
             return None

@@ -58,8 +58,9 @@ class Loop(Generic[EventT]):
 
     ``serial_key``: items for which it is equal never share a batch, nor are two of them in flight; without it items
     of one Kafka key share a batch in order, but are never in flight in two. With ``tombstones`` a record without
-    a value goes to the handler, as an item whose event is None; else it is dead. Of ``backfill``, topics too, one batch
-    fewer than all is in flight, and none begins while a live event has waited ``live_lag_seconds`` for its turn.
+    a value goes to the handler, as an item whose event is None; else it is dead. Batches of ``backfill``, topics too,
+    are counted apart from the others, with one fewer in flight, and none begins while a live event has waited
+    ``live_lag_seconds`` for its turn.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class Loop(Generic[EventT]):
     def _launch(self) -> None:
         """Start batches, so that fetching and decoding overlap with what the handler waits for."""
         now = self._clock.monotonic()
-        while self._free() and (batch := self._next(now)):
+        while batch := self._next(now):
             self._in_flight[asyncio.create_task(self._run_batch(batch))] = batch
         early = {w.partition.name for w in self._queue.held(now) if w.partition.name[0] == self._retry.topic}
         late = () if self._live_lag(now) is None else self._fetcher.partitions.keys()
@@ -179,12 +180,19 @@ class Loop(Generic[EventT]):
     def _next(self, now: float) -> list[Waiting]:
         """Live items before those of backfill, and never both: the vectors of a batch come together."""
         most = self._most(now)
-        batch = self._queue.take(now, most)
+        batch = self._queue.take(now, most) if self._open_to_live() else []
         return batch or (self._queue.take(now, most, backfill=True) if self._open_to_backfill(now) else [])
+
+    def _open_to_live(self) -> bool:
+        return self._free() and self._begun(backfill=False) < self._settings.batches_in_flight
 
     def _open_to_backfill(self, now: float) -> bool:
         few = max(1, self._settings.batches_in_flight - 1)
-        return self._live_lag(now) is None and sum(batch[0].backfill for batch in self._in_flight.values()) < few
+        return self._free() and self._live_lag(now) is None and self._begun(backfill=True) < few
+
+    def _begun(self, backfill: bool) -> int:
+        """Batches in flight of one line: neither waits for the other's."""
+        return sum(batch[0].backfill == backfill for batch in self._in_flight.values())
 
     def _live_lag(self, now: float) -> float | None:
         """Seconds since Kafka has the oldest live event that waits for its turn, where that is too long."""
@@ -193,9 +201,8 @@ class Loop(Generic[EventT]):
         return lag if lag > self._settings.live_lag_seconds else None
 
     def _free(self) -> bool:
-        few = len(self._in_flight) < self._settings.batches_in_flight and not self._alone()
         most = self._most(self._clock.monotonic())
-        return few and most != 0 and not self._fetcher.leaving and self._lease.valid()
+        return not self._alone() and most != 0 and not self._fetcher.leaving and self._lease.valid()
 
     def _most(self, now: float) -> int | None:
         return self._breaker.room(now, sum(len(batch) for batch in self._in_flight.values()))
@@ -203,7 +210,7 @@ class Loop(Generic[EventT]):
     async def _news(self) -> None:
         """Wait until something arrived, ended or fell due."""
         now = self._clock.monotonic()
-        due = self._queue.due(now, self._open_to_backfill(now)) if self._free() else None
+        due = self._queue.due(now, self._open_to_live(), self._open_to_backfill(now))
         with suppress(TimeoutError):
             async with asyncio.timeout(TICK_SECONDS if due is None else min(TICK_SECONDS, max(due, 0.001))):
                 await self._wake.wait()

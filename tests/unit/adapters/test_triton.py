@@ -302,11 +302,14 @@ async def test_every_request_says_how_urgent_it_is(triton: SmallTriton) -> None:
     assert triton.priorities == [Priority.LIVE, Priority.SEARCH, Priority.BACKFILL, Priority.LIVE]
 
 
-@pytest.mark.parametrize(("target", "sizes", "at_a_time"), [("cpu", [8, 8, 4], 2), ("gpu", [20], 4)])
+@pytest.mark.parametrize(("target", "sizes", "at_a_time"), [("cpu", [4] * 5, 1), ("gpu", [20], 4)])
 async def test_backfill_runs_few_rows_at_a_time_on_a_processor(
     triton: SmallTriton, target: str, sizes: list[int], at_a_time: int
 ) -> None:
-    """What runs is not interrupted: a live post would wait for all of it. On a GPU a batch takes hardly longer."""
+    """What runs is not interrupted: a live post would wait for all of it. On a GPU a batch takes hardly longer.
+
+    While live posts come they are one at a time there, and the rest waits here.
+    """
     served = {"target": target, "engine": "openvino", "precision": "f32", "weights": "half", "reason": "as asked for"}
     card = ModelCard.model_validate({**CARD.model_dump(), "served_as": served})
     async with TritonEncoder(triton.url, card) as live:

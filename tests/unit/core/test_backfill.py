@@ -124,6 +124,32 @@ async def test_backfill_leaves_a_batch_in_flight_to_live_posts() -> None:
         await world.until(lambda: world.committed(topic=PAST) == 5)
 
 
+async def test_live_posts_have_all_their_batches_beside_backfill() -> None:
+    """A second live post does not wait for backfill either, nor for the first: each line is counted by itself."""
+    world = World(batch_size=1, batches_in_flight=2)
+    gate = Gate(world, "")
+    world.publish(*(f"old{number}" for number in range(5)), topic=PAST)
+    async with world.running(post_of):
+        await world.until(lambda: world.handler.running == 1)
+        world.publish("new0", "new1", "new2")
+        await world.until(lambda: world.handler.running == 3)
+        await world.polled(30)
+        assert world.handler.most_running == 3
+        gate.opened.set()
+        await world.until(lambda: world.committed() == 3 and world.committed(topic=PAST) == 5)
+
+
+def test_a_line_that_is_full_is_not_due() -> None:
+    """Else the loop would look again and again until a batch of it lands."""
+    queue = Queue(10, 2.0, exclusive=True)
+    queue.put([waiting(1, "a"), waiting(2, "b", backfill=True)])
+    assert queue.due(1.0) == queue.due(1.0, live=False) == queue.due(1.0, backfill=False) is not None
+    assert queue.due(1.0, live=False, backfill=False) is None
+    queue.put([waiting(3, "c")])
+    queue.take(5.0, backfill=True)
+    assert queue.due(5.0, live=False) is None
+
+
 async def test_a_backlog_of_backfill_that_fills_the_memory_holds_no_live_post() -> None:
     """Its line is full by itself: live posts published behind it are read, handled and committed."""
     world = World(batch_size=1, batches_in_flight=2, queue_size=8)
