@@ -169,7 +169,7 @@ def _render(modules: Path, files: dict[str, Path], folder: Path) -> dict[str, Pa
     waiting, left_out = list(files), []
     while waiting:
         lines = "".join(f"{files[key]}\t{drawn[key]}\n" for key in waiting)
-        died = subprocess.run(command, input=lines, text=True, stderr=subprocess.PIPE).returncode != 0
+        died = subprocess.run(command, check=False, input=lines, text=True, stderr=subprocess.PIPE).returncode != 0
         rest = [key for key in waiting if not drawn[key].exists()]
         if died and len(left_out) == MOST_LEFT_OUT:
             raise RuntimeError(f"node cannot render {files[rest[0]]}, and {left_out} before it")

@@ -164,7 +164,9 @@ def train_picture_tower(
     load_trunk(tower.trunk, weights)
     tower = tower.to(memory_format=torch.channels_last)
     calibrate(tower, composer)
-    workers = [Worker(tower, composer.with_seed(plan.seed * WORKERS + i), anchors, plan.seed + i) for i in range(WORKERS)]
+    workers = [
+        Worker(tower, composer.with_seed(plan.seed * WORKERS + i), anchors, plan.seed + i) for i in range(WORKERS)
+    ]
     optimizer = _optimizer(tower)
     rates = [group["lr"] for group in optimizer.param_groups]
     started = saved = time.monotonic()

@@ -41,9 +41,9 @@ def recoloured(colours: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     grey = colours.new_tensor(LUMINANCE).view(1, 3, 1, 1)
     light = (colours * grey).sum(1, keepdim=True)
     off = colours - light
-    turned = off * angle.cos() + torch.stack([off[:, 2] - off[:, 1], off[:, 0] - off[:, 2], off[:, 1] - off[:, 0]], 1) * (
-        angle.sin() / math.sqrt(3)
-    )
+    turned = off * angle.cos() + torch.stack(
+        [off[:, 2] - off[:, 1], off[:, 0] - off[:, 2], off[:, 1] - off[:, 0]], 1
+    ) * (angle.sin() / math.sqrt(3))
     strength = 1.8 * _uniform(count, random) * (_uniform(count, random) > 0.1)
     gain = 0.7 + 0.6 * _uniform(count, random)
     return (light * gain + (_uniform(count, random) - 0.5) * 0.3 + turned * strength).clamp(0, 1)
