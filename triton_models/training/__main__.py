@@ -15,7 +15,7 @@ from triton_models.training.evaluate import gallery_pictures, measure
 from triton_models.training.export import assemble, encode_pictures, encode_texts, export, save_checkpoint
 from triton_models.training.picture_tower import Plan, build_model, train_picture_tower
 
-BATCH, STEPS, EVALUATION_SEED = 128, 7_000, 2024
+BATCH, STEPS, EVALUATION_SEED = 128, 5_000, 2024
 
 
 def main() -> None:

@@ -11,7 +11,16 @@ import torch
 
 from triton_models.training.composing import Composer
 from triton_models.training.data import Data
-from triton_models.training.picture_tower import CONTEXT, IMAGE_SIZE, MEAN, STD, build_model, model_config, normalised
+from triton_models.training.picture_tower import (
+    ANCHOR_SCALE,
+    CONTEXT,
+    IMAGE_SIZE,
+    MEAN,
+    STD,
+    build_model,
+    model_config,
+    normalised,
+)
 from triton_models.training.text_tower import construct_text_tower
 from triton_models.training.words import Floats, unit
 from workers.domain.model_card import CentringMeans, ImageInput, ModelCard
@@ -20,7 +29,7 @@ from workers.model import towers
 from workers.model.source import OpenClip
 
 NAME = "tinyclip"
-SHARPNESS = 25.0
+SHARPNESS = ANCHOR_SCALE  # that of the loss: the posterior that the tower was trained to have
 SAMPLED_STYLES = ("google", "twitter", "fluent-flat")
 MEAN_SAMPLES = 3_000
 LICENCE = (
