@@ -22,13 +22,13 @@ from rich.progress import track
 from triton_models.training.artwork import (
     ART_SIZE,
     HELD_OUT_STYLES,
-    Concept,
     concept_key,
     fetch_packages,
     load_art,
     read_concepts,
 )
 from triton_models.training.composing import Composer
+from triton_models.training.concept import Concept
 from triton_models.training.evaluate import Encode, measure, precision
 from triton_models.training.words import Floats
 from workers.config import REPOSITORY

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triton_models.training.artwork import Concept
+from triton_models.training.concept import Concept
 from triton_models.training.words import Floats, Words, unit
 
 OTHER_NAMES, KEYWORDS, SUBGROUP = 0.3, 1.0, 0.4

@@ -12,12 +12,12 @@ from triton_models.training.anchors import Anchors, build_anchors
 from triton_models.training.artwork import (
     HELD_OUT_STYLES,
     TRAINED_STYLES,
-    Concept,
     fetch_packages,
     hold_out_keywords,
     load_art,
     read_concepts,
 )
+from triton_models.training.concept import Concept
 from triton_models.training.restyling import restyled
 from triton_models.training.scenes import SceneComposer
 from triton_models.training.trunk import fetch_trunk

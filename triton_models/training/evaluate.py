@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 
-from triton_models.training.artwork import Concept
 from triton_models.training.composing import Composer
+from triton_models.training.concept import Concept
 from triton_models.training.data import Data
 from triton_models.training.words import Floats
 

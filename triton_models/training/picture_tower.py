@@ -81,8 +81,6 @@ def schedule(progress: float) -> float:
 def normalised(pictures: torch.Tensor) -> torch.Tensor:
     """Pictures in 0..1 as the tower takes them."""
     mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
-    if pictures.shape[-1] != IMAGE_SIZE:
-        pictures = F.interpolate(pictures, size=IMAGE_SIZE, mode="bicubic", align_corners=False).clamp(0, 1)
     return ((pictures - mean) / std).contiguous(memory_format=torch.channels_last)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from triton_models.training.anchors import build_anchors
-from triton_models.training.artwork import Concept, concept_key, hold_out_keywords
+from triton_models.training.artwork import concept_key, hold_out_keywords
+from triton_models.training.concept import Concept
 from triton_models.training.words import Words, sif_weights, spread, unit
 
 NAMES = ["the", "wine", "pizza", "skis", "snow", "food", "glass", "of"]
