@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     batch_seconds: float = Field(0.02, gt=0, le=10, description="Longest wait for a batch, from its first item")
     queue_size: int = Field(256, ge=1, description="Items fetched ahead at most")
     batches_in_flight: int = Field(
-        4, ge=1, le=64, description="Batches handled at once at most; of backfill one fewer, beside them"
+        4, ge=1, le=64, description="Batches handled at once at most; of backfill one fewer (one at least), beside them"
     )
     live_lag_seconds: float = Field(1.0, gt=0, description="Backfill waits while a live event waits longer than so")
     session_timeout_ms: int = Field(10_000, ge=1000, description="Kafka's session timeout; a lease is half of it")

@@ -1,4 +1,4 @@
-"""`python -m triton_models.training --out DIR`: download, train, construct, export, evaluate. About 25 minutes."""
+"""`python -m triton_models.training --out DIR`: download, train, construct, export, evaluate. About 40 minutes."""
 
 from __future__ import annotations
 

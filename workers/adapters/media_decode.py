@@ -147,7 +147,9 @@ def scaled_down(image: Image.Image, card: Prepared) -> Box | None:
     pixel wide. None where all is decoded.
     """
     side = max(image.size) if card.image.resize_mode == "longest" else min(image.size)
-    scale = next((scale for scale in (8, 4, 2) if side >= card.image.oversampling * scale * card.image.size), 1)
+    wanted = card.image.oversampling * card.image.size
+    # A side of less than a pixel is no picture: a thin one is decoded whole.
+    scale = next((scale for scale in (8, 4, 2) if side >= wanted * scale and min(image.size) >= scale), 1)
     width, height = image.width / scale, image.height / scale
     if scale == 1 or image.format != "JPEG" or image.draft(None, (int(width), int(height))) is None:
         return None

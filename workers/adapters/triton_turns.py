@@ -23,6 +23,9 @@ BESIDE_LIVE_POSTS = 1
 """Of backfill on a processor, while live posts come."""
 LIVE_SECONDS = 10.0
 """So long after a live request live posts are taken to come."""
+HELD_SECONDS = 2.0
+"""Where live requests never end, one of backfill goes before them each time so long has passed: its posts are in work,
+and what comes of the same posts waits for them."""
 
 
 class Turns(Protocol):
@@ -49,13 +52,15 @@ class Slots:
 class _Request:
     model: str
     past: bool
+    since: float
     granted: asyncio.Future[None]
 
 
 class OnProcessor:
     """``IN_FLIGHT`` of a model, of which the last that waits is kept back until an answer comes: it wakes Triton.
 
-    None of backfill begins while there is another, and where there was one lately, one at a time does.
+    None of backfill begins while there is a live one, but for one each ``HELD_SECONDS``; and where there was one
+    lately, one at a time does.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -63,12 +68,13 @@ class OnProcessor:
         self._waiting: list[_Request] = []
         self._at_triton: Counter[str] = Counter()
         self._live = self._past = 0  # live ones that are there or wait; those of backfill that are there
-        self._live_at = float("-inf")
+        self._live_at = self._past_at = float("-inf")  # when the last live one ended; when the last of backfill went
 
     @asynccontextmanager
     async def turn(self, model: str, priority: Priority) -> AsyncIterator[None]:
         """In the order in which they came; backfill after the others."""
-        request = _Request(model, priority is Priority.BACKFILL, asyncio.get_running_loop().create_future())
+        granted = asyncio.get_running_loop().create_future()
+        request = _Request(model, priority is Priority.BACKFILL, self._monotonic(), granted)
         self._waiting.append(request)
         self._live += not request.past
         self._send()
@@ -101,15 +107,21 @@ class OnProcessor:
                 wakes = False
 
     def _line(self, model: str) -> list[_Request]:
-        """Those that may go, of one kind."""
-        few = BESIDE_LIVE_POSTS if self._monotonic() - self._live_at < LIVE_SECONDS else IN_FLIGHT
-        if self._live == 0 and self._past >= few:
-            return []
-        return [each for each in self._waiting if each.model == model and each.past == (self._live == 0)]
+        """Those that may go: live ones, or else of backfill."""
+        now = self._monotonic()
+        live = [each for each in self._waiting if each.model == model and not each.past]
+        past = [each for each in self._waiting if each.model == model and each.past]
+        if self._live:
+            held = past and not self._past and now - max(past[0].since, self._past_at) >= HELD_SECONDS
+            return [past[0], *live] if held else live
+        few = BESIDE_LIVE_POSTS if now - self._live_at < LIVE_SECONDS else IN_FLIGHT
+        return past if self._past < few else []
 
     def _grant(self, request: _Request) -> None:
         self._waiting.remove(request)
         self._at_triton[request.model] += 1
-        self._past += request.past
+        if request.past:
+            self._past += 1
+            self._past_at = self._monotonic()
         if not request.granted.done():
             request.granted.set_result(None)

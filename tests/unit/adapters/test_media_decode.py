@@ -230,3 +230,9 @@ def test_a_jpeg_that_is_hardly_larger_than_the_model_wants_is_decoded_whole(fine
     """Half of it would be too little for the same vector."""
     data = encoded(picture((400, 153)), "JPEG")
     assert np.array_equal(Decoder(LIMITS, fine, 10_000_000)(data), to_pixels(decode(data, LIMITS), fine))
+
+
+def test_a_thin_jpeg_of_which_nothing_would_be_left_is_decoded_whole(fine: ModelCard) -> None:
+    """Where the longest side counts, the other may be of a few pixels."""
+    longest = fine.model_copy(update={"image": fine.image.model_copy(update={"resize_mode": "longest"})})
+    assert Decoder(LIMITS, longest, 10_000_000)(encoded(picture((2000, 4)), "JPEG")).shape == (64, 64, 3)

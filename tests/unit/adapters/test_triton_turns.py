@@ -8,7 +8,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from workers.adapters.triton_turns import BESIDE_LIVE_POSTS, IN_FLIGHT, LIVE_SECONDS, OnProcessor, Slots, Turns
+from workers.adapters.triton_turns import (
+    BESIDE_LIVE_POSTS,
+    HELD_SECONDS,
+    IN_FLIGHT,
+    LIVE_SECONDS,
+    OnProcessor,
+    Slots,
+    Turns,
+)
 from workers.domain.priority import Priority
 
 
@@ -128,6 +136,27 @@ async def test_a_live_request_goes_before_backfill_that_waited_longer() -> None:
         await requests.begin("new")
         await requests.answer("old0")
         assert requests.there == ["old1", "old2", "old3", "new"]
+
+
+async def test_where_live_requests_never_end_backfill_goes_once_in_a_while() -> None:
+    """Its posts are in work: what comes of them, a removal say, would wait until a whole topic is caught up with."""
+    async with requests_() as requests:
+        await requests.begin("new0", "old0", "old1", "new1", "new2")
+        assert requests.there == ["new0", "new1"]
+        requests.now += HELD_SECONDS
+        await requests.answer("new0")
+        assert requests.there == ["new1", "old0"]
+        await requests.answer("new1")
+        await requests.begin("new3")
+        await requests.answer("old0")
+        assert requests.there == ["new2", "new3"]
+        requests.now += HELD_SECONDS - 0.1
+        await requests.begin("new4")
+        await requests.answer("new2")
+        assert requests.there == ["new3", "new4"]
+        requests.now += 0.1
+        await requests.answer("new3")
+        assert requests.there == ["new4", "old1"]
 
 
 async def test_while_live_posts_come_backfill_goes_one_by_one() -> None:

@@ -98,7 +98,7 @@ def test_the_weights_are_taken_out_of_the_package_whose_sum_is_known(
 def test_no_held_out_style_is_trained_on() -> None:
     """Nor the same drawings by another package; every trained set is one that is fetched, and in the card."""
     assert not set(HELD_OUT_STYLES) & set(TRAINED_STYLES)
-    fetched = [spec[: spec.index("@", 1)] for spec in PACKAGES if "@" in spec[1:]]
+    fetched = [spec[: spec.index("@", 1)] for spec in PACKAGES]  # each of one version: a seed draws the same pictures
     assert [name for name in fetched if "openmoji" in name] == ["openmoji"]
     assert f"{ICON_SETS}/fluent-emoji" not in fetched
     card = (REPOSITORY / "triton_models/README.md").read_text()
