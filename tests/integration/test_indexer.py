@@ -203,3 +203,4 @@ async def test_what_was_published_while_it_was_down_is_indexed_when_it_starts(
 
         await eventually_async(newest)
         await eventually_async(only_r)
+        assert await seen.near(1) == {"r"}

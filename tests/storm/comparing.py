@@ -77,7 +77,7 @@ class Encoded:
         means = self._card.centring_means
         async with TritonEncoder(str(self._settings.triton_url), self._card) as encoder:
             if shown:
-                pixels = np.stack([to_pixels(image, self._card) for _, _, image in shown])
+                pixels = np.stack([to_pixels(image, self._card.image) for _, _, image in shown])
                 vectors = centre(await encoder.encode_images(pixels), np.array(means.visual)).astype(np.float32)
                 for (url, at_ms, image), vector in zip(shown, vectors, strict=True):
                     self._visuals.setdefault(url, []).append((at_ms, vector))

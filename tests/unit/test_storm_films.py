@@ -23,7 +23,8 @@ def test_the_embedder_finds_the_scenes_that_were_made(tmp_path: Path) -> None:
         found, made = embedded(path.read_bytes()), scenes_of(path)
         assert [frame.timestamp_ms for frame in found] == [at_ms for at_ms, _ in made], path.name
         assert all(
-            np.array_equal(frame.pixels, to_pixels(image, card)) for frame, (_, image) in zip(found, made, strict=True)
+            np.array_equal(frame.pixels, to_pixels(image, card.image))
+            for frame, (_, image) in zip(found, made, strict=True)
         ), path.name
         counts.append(len(found))
     assert counts == [3, 8, 1, 4, 3]

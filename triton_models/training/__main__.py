@@ -14,6 +14,7 @@ from triton_models.training.data import Data, gather
 from triton_models.training.evaluate import gallery_pictures, measure
 from triton_models.training.export import assemble, encode_pictures, encode_texts, export, save_checkpoint
 from triton_models.training.picture_tower import Plan, build_model, train_picture_tower
+from triton_models.training.trunk import fetch_trunk
 
 BATCH, STEPS, EVALUATION_SEED = 128, 5_000, 2024
 
@@ -29,9 +30,10 @@ def main() -> None:
         model = build_model(data.words.dimensions).eval()
         model.load_state_dict(stored["state_dict"])
     else:
+        trunk = fetch_trunk(options.out / "trunk")
         plan = Plan(options.seed, BATCH, steps=options.steps, seconds=options.seconds)
         tower = train_picture_tower(
-            data.composer(options.seed), data.anchors, plan, data.trunk, options.out / "tower.pt", _report
+            data.composer(options.seed), data.anchors, plan, trunk, options.out / "tower.pt", _report
         )
         model = assemble(data, tower.state_dict())
         save_checkpoint(model, data, checkpoint)

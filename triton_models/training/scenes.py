@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from triton_models.training.composing import SMALL_ONES, Composer
+from triton_models.training.composing import Composer
 
 PAIRS = 0.25
 PAIR_SCALES = (0.36, 0.62)
@@ -44,22 +44,11 @@ class SceneComposer(Composer):
         first, second = (self._any(count) for _ in range(2))
         pair = self._uniform(count) < PAIRS
         second = torch.where(pair, second, first)
-        canvas = self._backgrounds(count)
-        canvas = self._small_ones(canvas)
+        canvas = self._small_ones(self._backgrounds(count))
         alone, both = (~pair).nonzero()[:, 0], pair.nonzero()[:, 0]
         canvas[alone] = self._paste(canvas[alone], first[alone], (0.35, 1.0), reach=None)
         canvas[both] = self._beside(canvas[both], first[both], second[both])
         return Scenes(self._light(canvas), first, second)
-
-    def _any(self, count: int) -> torch.Tensor:
-        return self.drawn[torch.randint(len(self.drawn), (count,), generator=self.random)]
-
-    def _small_ones(self, canvas: torch.Tensor) -> torch.Tensor:
-        extra = self._uniform(len(canvas))
-        for threshold in SMALL_ONES[::-1]:
-            rows = (extra > threshold).nonzero()[:, 0]
-            canvas[rows] = self._paste(canvas[rows], self._any(len(rows)), (0.22, 0.38), reach=0.85)
-        return canvas
 
     def _beside(self, canvas: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """Two on opposite sides of the middle, half of them side by side."""

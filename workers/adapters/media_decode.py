@@ -20,7 +20,7 @@ from PIL.Image import Resampling, Transpose
 
 from workers.adapters.media_png import has_every_row
 from workers.domain.media import InvalidMedia
-from workers.domain.model_card import ImageInput
+from workers.domain.model_card import ImageInput, ModelCard
 from workers.domain.reasons import Reason
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
@@ -60,13 +60,6 @@ class DecodeLimits(Protocol):
     def media_max_pixels(self) -> int: ...
 
 
-class Prepared(Protocol):
-    """What pictures are prepared for; a ModelCard is one."""
-
-    @property
-    def image(self) -> ImageInput: ...
-
-
 class Decoder:
     """What the embedder and the match API do to every picture; from any number of threads.
 
@@ -74,16 +67,16 @@ class Decoder:
     pixel takes 4 bytes (JPEG, PNG) to 11 (16-bit PNG), and 16 as WEBP.
     """
 
-    def __init__(self, limits: DecodeLimits, card: Prepared, at_once: int) -> None:
-        self._limits, self._card, self._at_once = limits, card, at_once
+    def __init__(self, limits: DecodeLimits, card: ModelCard, at_once: int) -> None:
+        self._limits, self._wanted, self._at_once = limits, card.image, at_once
         self._pixels, self._change = 0, threading.Condition()
 
     def __call__(self, data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """uint8 (size, size, 3). Raises InvalidMedia. Blocks."""
         image = opened(data, self._limits)
         with self.room(image.width * image.height):
-            part = scaled_down(image, self._card)
-            return to_pixels(loaded(image), self._card, part)
+            part = scaled_down(image, self._wanted)
+            return to_pixels(loaded(image), self._wanted, part)
 
     @contextmanager
     def room(self, pixels: int) -> Iterator[None]:
@@ -140,16 +133,16 @@ def _whole_png(data: bytes) -> bool:
         raise InvalidMedia(Reason.MEDIA_CORRUPT, f"PNG cannot be decoded: {_said(error)}") from error
 
 
-def scaled_down(image: Image.Image, card: Prepared) -> Box | None:
+def scaled_down(image: Image.Image, wanted: ImageInput) -> Box | None:
     """Have a JPEG decoded at a half, a quarter or an eighth, where that leaves the vector what it is.
 
     Where the picture lies in what will be decoded, once that is upright: its last column and row may be less than a
     pixel wide. None where all is decoded.
     """
-    side = max(image.size) if card.image.resize_mode == "longest" else min(image.size)
-    wanted = card.image.oversampling * card.image.size
+    side = max(image.size) if wanted.resize_mode == "longest" else min(image.size)
+    least = wanted.oversampling * wanted.size
     # A side of less than a pixel is no picture: a thin one is decoded whole.
-    scale = next((scale for scale in (8, 4, 2) if side >= wanted * scale and min(image.size) >= scale), 1)
+    scale = next((scale for scale in (8, 4, 2) if side >= least * scale and min(image.size) >= scale), 1)
     width, height = image.width / scale, image.height / scale
     if scale == 1 or image.format != "JPEG" or image.draft(None, (int(width), int(height))) is None:
         return None
@@ -189,19 +182,19 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def to_pixels(image: Image.Image, card: Prepared, box: Box | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def to_pixels(image: Image.Image, wanted: ImageInput, box: Box | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """uint8 (size, size, 3): resized and cropped as open_clip's evaluation transform does, not yet normalised.
 
     ``box`` (left, top, right, bottom): the picture's part of ``image``, in fractions of pixels; all of it otherwise.
     """
-    size, gap = card.image.size, card.image.oversampling
-    method = Resampling.BILINEAR if card.image.interpolation == "bilinear" else Resampling.BICUBIC
+    size, gap = wanted.size, wanted.oversampling
+    method = Resampling.BILINEAR if wanted.interpolation == "bilinear" else Resampling.BICUBIC
     rgb = image if image.mode == "RGB" else _to_rgb(image)
     whole = box or (0.0, 0.0, float(image.width), float(image.height))
-    if card.image.resize_mode == "squash":
+    if wanted.resize_mode == "squash":
         square = rgb.resize((size, size), method, whole, gap)
-    elif card.image.resize_mode == "longest":
-        square = _fit_longest(rgb, size, method, whole, gap, card.image.fill)
+    elif wanted.resize_mode == "longest":
+        square = _fit_longest(rgb, size, method, whole, gap, wanted.fill)
     else:
         square = rgb.resize((size, size), method, _middle(whole, size), gap)
     return np.asarray(square, dtype=np.uint8)

@@ -31,7 +31,7 @@ class Frames:
         image = opened(data, self._limits)
         with self._decoder.room(image.width * image.height):
             if not may_move(data):
-                part = scaled_down(image, self._card)
+                part = scaled_down(image, self._card.image)
                 return [framed(0, loaded(image), self._card, part)]
             return keyframes_of_picture(image, self._limits, self._card)
 

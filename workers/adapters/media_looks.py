@@ -17,7 +17,7 @@ _GAP = 2.0  # twice the size is left by averaging whole pixels, which costs a fr
 
 def framed(timestamp_ms: int, image: Image.Image, card: ModelCard, box: Box | None = None) -> Frame:
     """``image`` as ``loaded`` gives it, RGB; ``box`` as of ``to_pixels``."""
-    return Frame(timestamp_ms, to_pixels(image, card, box), perceptual_hash(brightness(image, box)))
+    return Frame(timestamp_ms, to_pixels(image, card.image, box), perceptual_hash(brightness(image, box)))
 
 
 def brightness(image: Image.Image, box: Box | None = None) -> Array:

@@ -163,7 +163,7 @@ class Loop(Generic[EventT]):
     def _launch(self) -> None:
         """Start batches, so that fetching and decoding overlap with what the handler waits for."""
         now = self._clock.monotonic()
-        while batch := self._next(now):
+        while self._free() and (batch := self._next(now)):
             self._in_flight[asyncio.create_task(self._run_batch(batch))] = batch
         early = {w.partition.name for w in self._queue.held(now) if w.partition.name[0] == self._retry.topic}
         late = () if self._live_lag(now) is None else self._fetcher.partitions.keys()
@@ -184,11 +184,11 @@ class Loop(Generic[EventT]):
         return batch or (self._queue.take(now, most, backfill=True) if self._open_to_backfill(now) else [])
 
     def _open_to_live(self) -> bool:
-        return self._free() and self._begun(backfill=False) < self._settings.batches_in_flight
+        return self._begun(backfill=False) < self._settings.batches_in_flight
 
     def _open_to_backfill(self, now: float) -> bool:
         few = max(1, self._settings.batches_in_flight - 1)
-        return self._free() and self._live_lag(now) is None and self._begun(backfill=True) < few
+        return self._live_lag(now) is None and self._begun(backfill=True) < few
 
     def _begun(self, backfill: bool) -> int:
         """Batches in flight of one line: neither waits for the other's."""
@@ -210,7 +210,7 @@ class Loop(Generic[EventT]):
     async def _news(self) -> None:
         """Wait until something arrived, ended or fell due."""
         now = self._clock.monotonic()
-        due = self._queue.due(now, self._open_to_live(), self._open_to_backfill(now))
+        due = self._queue.due(now, self._open_to_live(), self._open_to_backfill(now)) if self._free() else None
         with suppress(TimeoutError):
             async with asyncio.timeout(TICK_SECONDS if due is None else min(TICK_SECONDS, max(due, 0.001))):
                 await self._wake.wait()

@@ -22,7 +22,7 @@ def bare_rate(settings: Settings, pictures: Sequence[Path]) -> float:
     """Pictures per second that Triton's ``clip_image`` encodes: the best of three rounds over up to 256 pictures."""
     settings.required("triton_url")
     card = load_model_card(settings.model_repository)
-    pixels = np.stack([to_pixels(decode(path.read_bytes(), settings), card) for path in pictures[:PICTURES]])
+    pixels = np.stack([to_pixels(decode(path.read_bytes(), settings), card.image) for path in pictures[:PICTURES]])
 
     async def measure() -> float:
         async with TritonEncoder(str(settings.triton_url), card, tls=trusting(settings, "triton_ca_file")) as encoder:

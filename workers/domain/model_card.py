@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -33,6 +33,10 @@ class _Held(_Part):
 _N = TypeVar("_N", _Failed, _Held)
 
 
+WHOLE: Final = 64.0
+"""An oversampling at which no picture is decoded at a part of its size."""
+
+
 class ImageInput(_Part):
     """How a picture becomes pixels, as open_clip's own preprocessing does it; the model itself applies mean and std.
 
@@ -47,7 +51,7 @@ class ImageInput(_Part):
     resize_mode: Literal["shortest", "longest", "squash"] = "shortest"
     crop: Literal["center"] = "center"
     fill: Annotated[int, Field(ge=0, le=255)] = 0
-    oversampling: Annotated[float, Field(ge=1, le=64)] = 64.0
+    oversampling: Annotated[float, Field(ge=1, le=WHOLE)] = WHOLE
 
 
 class TextInput(_Part):

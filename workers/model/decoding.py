@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Protocol
 
@@ -17,12 +16,11 @@ from PIL import Image
 from PIL.Image import Resampling
 
 from workers.adapters.media_decode import loaded, scaled_down, to_pixels
-from workers.domain.model_card import ImageInput
+from workers.domain.model_card import WHOLE, ImageInput
 from workers.domain.vectors import Array
-from workers.model.check import CLOSE, CLOSE_WITHOUT_MEAN, cosines
-from workers.model.measuring import MARGIN
+from workers.model.check import CLOSE, cosines
+from workers.model.measuring import between
 
-WHOLE = 64.0
 TRIED = (1.2, 1.6, 2.0)
 """Pixels for each one kept, of a side. Of 1,080 pixels a quarter leaves 1.2 for a model of 224, and a half 2.4."""
 PARTS = (2, 4)
@@ -42,11 +40,6 @@ class Model(Protocol):
     def encode_pixels(self, pixels: Array) -> Array: ...
 
 
-@dataclass(frozen=True)
-class _As:
-    image: ImageInput
-
-
 def choose_oversampling(model: Model, pictures: Sequence[Image.Image]) -> tuple[float, str]:
     """The least of ``TRIED`` that holds what `model check` asks for, else ``WHOLE``; and what was measured.
 
@@ -61,18 +54,12 @@ def choose_oversampling(model: Model, pictures: Sequence[Image.Image]) -> tuple[
         sides = [math.ceil(oversampling * part * image.size) for part in PARTS]
         random = np.random.default_rng(0)
         given = [photographed(one, sides[n % 2], image, random) for n, one in enumerate(pictures[:SAMPLES])]
-        found, own = _vectors(model, given, image)
-        mean = own.mean(axis=0)
-        plain, off = cosines(found, own).min(), cosines(found - mean, own - mean).min()
+        error = between(*_vectors(model, given, image))
         noise = cosines(*_vectors(model, [pink_noise(side, random) for side in sides], image)).min()
-        said.append(f"{oversampling:g}: {plain:.5f}, mean off {off:.4f}, noise {noise:.5f}")
-        if _holds(plain, CLOSE) and _holds(off, CLOSE_WITHOUT_MEAN) and noise >= CLOSE:
+        said.append(f"{oversampling:g}: {error}, noise {noise:.5f}")
+        if error.within(CLOSE) and noise >= CLOSE:
             return oversampling, f"JPEGs at a part of their size hold ({'; '.join(said)})"
     return WHOLE, f"JPEGs are decoded whole (at a part: {'; '.join(said)})"
-
-
-def _holds(cosine: float, bar: float) -> bool:
-    return bool(1 - cosine <= (1 - bar) * MARGIN)
 
 
 def _vectors(model: Model, files: Sequence[bytes], image: ImageInput) -> tuple[Array, Array]:
@@ -108,6 +95,6 @@ def _jpeg(values: Array) -> bytes:
 
 def _prepared(data: bytes, image: ImageInput) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """As the workers do, uint8 (s, s, 3)."""
-    opened, model = Image.open(BytesIO(data)), _As(image)
-    part = scaled_down(opened, model)
-    return to_pixels(loaded(opened), model, part)
+    opened = Image.open(BytesIO(data))
+    part = scaled_down(opened, image)
+    return to_pixels(loaded(opened), image, part)

@@ -46,8 +46,12 @@ class Error:
     mean_off: float
 
     def holds(self, precision: str) -> bool:
-        """Within what is allowed, with room for other inputs."""
-        plain, mean_off = 1 - AT_THE_MODEL[precision], 1 - CLOSE_WITHOUT_MEAN
+        """As computed in this precision, at the model."""
+        return self.within(AT_THE_MODEL[precision])
+
+    def within(self, close: float) -> bool:
+        """Within what a bar of so much allows, with room for other inputs."""
+        plain, mean_off = 1 - close, 1 - CLOSE_WITHOUT_MEAN
         return self.plain <= plain * MARGIN and self.mean_off <= mean_off * MARGIN
 
     def __str__(self) -> str:
@@ -90,9 +94,13 @@ def choose_precision(pictures: Tower, weights: Weights) -> tuple[Literal["bf16",
 def error_of(tower: Run, on: Tower) -> Error:
     """In batches, as they are served."""
     starts = range(0, len(on.inputs), BATCH)
-    found = np.concatenate([tower(on.inputs[start : start + BATCH]) for start in starts])
-    mean = on.wanted.mean(axis=0)
-    plain, off = cosines(found, on.wanted), cosines(found - mean, on.wanted - mean)
+    return between(np.concatenate([tower(on.inputs[start : start + BATCH]) for start in starts]), on.wanted)
+
+
+def between(found: Array, wanted: Array) -> Error:
+    """Of vectors (n, d), row by row; the mean is that of ``wanted``."""
+    mean = wanted.mean(axis=0)
+    plain, off = cosines(found, wanted), cosines(found - mean, wanted - mean)
     return Error(float(1 - plain.min()), float(1 - off.min()))
 
 

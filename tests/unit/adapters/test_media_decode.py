@@ -182,7 +182,7 @@ def test_sixteen_bit_greys_keep_their_shades() -> None:
 def test_the_shortest_side_is_resized_and_the_middle_kept(card: ModelCard) -> None:
     """As torchvision's Resize and CenterCrop do it, to the rounding."""
     image = picture((101, 67))
-    pixels = to_pixels(image, card)
+    pixels = to_pixels(image, card.image)
     assert pixels.shape == (64, 64, 3)
     assert pixels.dtype == np.uint8
     resized = np.asarray(image.resize((int(64 * 101 / 67), 64), Resampling.BICUBIC))
@@ -193,14 +193,14 @@ def test_the_shortest_side_is_resized_and_the_middle_kept(card: ModelCard) -> No
 def test_a_strip_is_not_enlarged_before_it_is_cropped(card: ModelCard) -> None:
     """1 x 100,000 pixels cost no more than any picture."""
     for size in ((1, 100_000), (100_000, 1), (3, 64), (64, 64), (1, 1)):
-        assert to_pixels(Image.new("RGB", size, RED), card).shape == (64, 64, 3)
+        assert to_pixels(Image.new("RGB", size, RED), card.image).shape == (64, 64, 3)
 
 
 @pytest.mark.parametrize(("mode", "corner"), [("longest", (0, 0, 0)), ("squash", RED)])
 def test_the_other_ways_to_fit_are_the_cards_choice(card: ModelCard, mode: str, corner: tuple[int, int, int]) -> None:
     """Whole and padded with the fill, or squeezed."""
     image = card.image.model_copy(update={"resize_mode": mode})
-    pixels = to_pixels(Image.new("RGB", (200, 50), RED), card.model_copy(update={"image": image}))
+    pixels = to_pixels(Image.new("RGB", (200, 50), RED), image)
     assert tuple(pixels[0, 0]) == corner
     assert tuple(pixels[32, 32]) == RED
 
@@ -222,14 +222,14 @@ def test_a_jpeg_is_decoded_smaller_and_is_the_same_picture(fine: ModelCard, turn
     data = encoded(Image.fromarray(light.astype(np.uint8)), "JPEG", exif=exif, quality=95, subsampling=0)
     limits = Limits(media_max_pixels=2_000_000)
     small = Decoder(limits, fine, 10_000_000)(data).astype(int)
-    whole = to_pixels(decode(data, limits), fine).astype(int)
+    whole = to_pixels(decode(data, limits), fine.image).astype(int)
     assert np.abs(small - whole).mean() < 1.5
 
 
 def test_a_jpeg_that_is_hardly_larger_than_the_model_wants_is_decoded_whole(fine: ModelCard) -> None:
     """Half of it would be too little for the same vector."""
     data = encoded(picture((400, 153)), "JPEG")
-    assert np.array_equal(Decoder(LIMITS, fine, 10_000_000)(data), to_pixels(decode(data, LIMITS), fine))
+    assert np.array_equal(Decoder(LIMITS, fine, 10_000_000)(data), to_pixels(decode(data, LIMITS), fine.image))
 
 
 def test_a_thin_jpeg_of_which_nothing_would_be_left_is_decoded_whole(fine: ModelCard) -> None:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from PIL.Image import Resampling
 
-from workers.domain.model_card import ImageInput
+from workers.domain.model_card import WHOLE, ImageInput
 from workers.domain.vectors import Array
-from workers.model.decoding import TRIED, WHOLE, choose_oversampling, photographed, pink_noise
+from workers.model.decoding import TRIED, choose_oversampling, photographed, pink_noise
 
 SIZE = 64
 PICTURES = [Image.linear_gradient("L").rotate(90 * turn).convert("RGB") for turn in range(4)]
