@@ -8,7 +8,17 @@ from pydantic import Field
 
 from workers.domain.events.envelope import Event
 from workers.domain.events.profiles import Profile
-from workers.domain.fields import ContentHash, Identifier, ModelVersion, PerceptualHash, Revision, Timestamp, Vector
+from workers.domain.fields import (
+    ContentHash,
+    Identifier,
+    Label,
+    ModelVersion,
+    PerceptualHash,
+    Revision,
+    Share,
+    Timestamp,
+    Vector,
+)
 
 
 class PostEmbedded(Event):
@@ -17,6 +27,9 @@ class PostEmbedded(Event):
     A post with neither (nothing to embed) is announced too: it counts as a post. ``event_hash`` (hexadecimal) is of the
     publication's canonical data: of two publications of one revision the greater wins, everywhere alike.
     ``visual_hashes`` say how each visual looks, in their order; none of posts embedded before there were any.
+    ``safety``: by category the calibrated probability that the post shows or says it, the greatest of its visuals'
+    and its caption's; a category that the model cannot tell is absent, which does not mean 0. ``safety_revision`` is
+    that of the scoring: of two scorings of one revision of a post the greater stands.
     """
 
     key_field = "creator_id"
@@ -30,6 +43,8 @@ class PostEmbedded(Event):
     caption: Vector | None = None
     event_hash: ContentHash | None = None
     visual_hashes: Annotated[tuple[PerceptualHash, ...], Field(max_length=200)] = ()
+    safety: Annotated[dict[Label, Share], Field(max_length=64)] = {}
+    safety_revision: Revision = 0
 
 
 class PostRetracted(Event):
