@@ -20,20 +20,23 @@ from typing import Any
 import numpy as np
 import orjson
 from rich.console import Console
-from rich.table import Table
 
 from tests.bench import encoders, endurance, flow, machine, preparing
 from tests.bench.models import Models, build
 from tests.bench.page import page_of
 from tests.bench.photographs import MIXED, OF_1080, gallery
-from tests.bench.report import NAMES, good, rows_of
+from tests.bench.report import NAMES, rows_of
 from tests.bench.world import World
+from tests.reports.machine import described, installed
+from tests.reports.rows import good, table
+from tests.reports.written import write
 from workers.adapters.media_decode import Decoder
-from workers.config import REPOSITORY
 from workers.domain.vectors import Array
 from workers.stack.triton import REQUIREMENTS, folder
 
-REPORTS = REPOSITORY / "reports"
+PACKAGES = (
+    "streamscout", "numpy", "Pillow", "confluent-kafka", "weaviate-client", "tritonclient", "open_clip_torch", "torch",
+)  # fmt: skip
 ENCODED, OF_EACH, ROUNDS, SECONDS = 128, 48, 3, 8.0
 BACKLOG = 448
 LIGHT, HEAVY = 0.1, 0.7
@@ -226,22 +229,22 @@ def main() -> int:
         return 2
     chosen = [part for part, (_, rows) in PARTS.items() if not asked or set(rows) & set(asked)]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    described = machine.described()
+    this_machine = described()
     with tempfile.TemporaryDirectory(prefix="streamscout-bench-") as folder_name:
         bench = Bench(Path(folder_name), console, 0.1 if arguments.quick else 1.0)
         failures = run(bench, chosen)
     partial = bool(asked or failures or arguments.quick)
-    bars = {} if described["bf16"] else {"cpu_target_over_torch_fp32": None}
+    bars = {} if this_machine["bf16"] else {"cpu_target_over_torch_fp32": None}
     rows = rows_of(bench.values, bars, partial=partial)
     report = {
-        "machine": described,
-        "versions": machine.installed(),
+        "machine": this_machine,
+        "versions": installed(PACKAGES),
         "rows": rows,
         "details": bench.details,
         "seen": bench.seen,
         "failures": failures,
     }
-    write(report, partial)
+    write("bench", report, page_of(report), partial=partial)
     console.print(table(rows))
     for name, failure in failures.items():
         console.print(f"error: {name} could not be measured: {failure}", style="red", markup=False, highlight=False)
@@ -264,25 +267,6 @@ def run(bench: Bench, chosen: Sequence[str]) -> dict[str, str]:
             bench.say("stopping the servers")
             bench.world.stop()
     return failures
-
-
-def write(report: dict[str, Any], partial: bool) -> None:
-    """The report and its page; a part never takes the place of the whole."""
-    name = "bench-partial" if partial else "bench"
-    REPORTS.mkdir(exist_ok=True)
-    (REPORTS / f"{name}.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-    (REPORTS / f"{name}.html").write_text(page_of(report))
-
-
-def table(rows: Sequence[dict[str, Any]]) -> Table:
-    """The rows as people read them."""
-    shown = Table("row", "value", "unit", "bar", "holds")
-    for one in rows:
-        holds = {True: "yes", False: "[red]NO[/]", None: "-"}[one["holds"]]
-        shown.add_row(
-            one["name"], f"{one['value']:g}", one["unit"], "-" if one["bar"] is None else f"{one['bar']:g}", holds
-        )
-    return shown
 
 
 if __name__ == "__main__":

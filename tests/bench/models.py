@@ -13,8 +13,8 @@ from typing import Literal
 from PIL import Image
 
 from tests.bench.encoders import RowFailed
-from tests.bench.machine import has_bf16
 from tests.bench.photographs import MIXED, photograph
+from tests.reports.machine import has_bf16
 from workers.domain.model_card import ModelCard
 from workers.model.build import Serving
 from workers.model.build import build as building

@@ -5,20 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
+
+from tests.reports import rows
+from tests.reports.rows import RowKind
 
 _LINE = re.compile(r"^([a-zA-Z_:]+)(\{[^}]*\})? ([0-9.eE+-]+)$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class RowKind:
-    """A row's name, unit and bar: the value must be ``at_least`` or ``at_most`` that; None is reported only."""
-
-    name: str
-    unit: str
-    bar: float | None = None
-    sense: Literal["at_least", "at_most"] = "at_least"
 
 
 ROWS = (
@@ -37,32 +29,11 @@ ROWS = (
 NAMES = tuple(kind.name for kind in ROWS)
 
 
-class MissingRows(RuntimeError):
-    """A full report without one of its rows would pass for a whole one."""
-
-
-def row(kind: RowKind, value: float, bars: Mapping[str, float | None]) -> dict[str, Any]:
-    """A row as it is written. ``bars`` replaces bars that do not apply to this machine."""
-    bar = bars.get(kind.name, kind.bar)
-    holds = None
-    if bar is not None:
-        # What is not a number holds no bar.
-        holds = value >= bar if kind.sense == "at_least" else value <= bar
-    return {"name": kind.name, "value": round(value, 4), "unit": kind.unit, "bar": bar, "holds": holds}
-
-
 def rows_of(
     values: Mapping[str, float], bars: Mapping[str, float | None], *, partial: bool = False
 ) -> list[dict[str, Any]]:
-    """The rows in their order. Raises MissingRows where one is missing, unless only a part was asked for."""
-    if (missing := [name for name in NAMES if name not in values]) and not partial:
-        raise MissingRows(f"not measured: {', '.join(missing)}")
-    return [row(kind, values[kind.name], bars) for kind in ROWS if kind.name in values]
-
-
-def good(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether no bar is missed."""
-    return all(one["holds"] is not False for one in rows)
+    """The bench's rows in their order. Raises MissingRows where one is missing, unless only a part was asked for."""
+    return rows.rows_of(ROWS, values, bars, partial=partial)
 
 
 def numbers(text: str) -> dict[str, float]:

@@ -14,14 +14,13 @@ from tests.bench.profiled import place_of
 from tests.bench.report import (
     NAMES,
     ROWS,
-    MissingRows,
     arrivals,
-    good,
     percentile,
     rows_of,
     slope,
     sustained,
 )
+from tests.reports.rows import MissingRows, good
 
 HOLDING = {kind.name: 1.0 if kind.bar is None else kind.bar for kind in ROWS}
 

@@ -1,0 +1,1 @@
+"""What ``make bench`` and ``make evaluate`` report with: rows and their bars, the machine, pages, plots."""
