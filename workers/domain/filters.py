@@ -17,6 +17,9 @@ GENDERS: Final = ("women", "men", "other")
 AGES: Final = ("13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+")
 """The bands in which the platforms report ages. Shares under any other label are kept in ``audience_json`` alone."""
 
+AUDIENCE_KINDS: Final = ("gender", "age", "country")
+"""Of what an audience has shares; ``audience_known`` lists those of which anything is known."""
+
 AUDIENCE_PROPERTIES: Final[Mapping[tuple[str, str], str]] = {
     **{("gender", label): f"audience_gender_{label}" for label in GENDERS},
     **{("age", label): f"audience_age_{label.replace('-', '_').replace('+', '_plus')}" for label in AGES},
@@ -35,6 +38,7 @@ FILTER_FIELDS: Final = (
     "exclusive_brands",
     "last_published_at",
     *AUDIENCE_PROPERTIES.values(),
+    "audience_known",
     "audience_json",
     "safety_json",
 )
@@ -75,5 +79,7 @@ def _audience_fields(audience: Audience) -> dict[str, PropertyValue]:
         for (kind, label), name in AUDIENCE_PROPERTIES.items()
         if (share := getattr(audience, kind).get(label)) is not None
     }
+    if known := [kind for kind in AUDIENCE_KINDS if getattr(audience, kind)]:
+        fields["audience_known"] = list(known)
     fields["audience_json"] = canonical_json(audience.model_dump(mode="json"))
     return fields

@@ -8,10 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import numpy as np
+
+from workers.domain.score import share_weighted
+from workers.domain.vectors import Array
+
 NEUTRAL = 0.5
 USUAL_ENGAGEMENT = 0.03
 """The engagement rate that stands at one half."""
 FRESH_HALF_LIFE_DAYS = 30.0
+
+BIO_DOUBTED, BIO_BELIEVED = 0.1, 0.4
+"""Agreement of a bio with its creator's posts at which nothing, and at which everything, of its word counts."""
+TEMPERATURE = 0.12
+"""Of the agreement, as of the score (shared/representation.md)."""
 
 Distributions = Mapping[str, Mapping[str, float]]
 """Shares by key within a dimension: ``{"gender": {"women": 0.7}}``."""
@@ -42,3 +52,28 @@ def freshness_part(last_published_at: datetime | None, now: datetime) -> float:
         return NEUTRAL
     age = max(0.0, (now - last_published_at) / timedelta(days=1))
     return float(2.0 ** -(age / FRESH_HALF_LIFE_DAYS))
+
+
+def bio_part(questions: Array, weights: Array, bio: Array | None, facets: Array, shares: Array) -> float:
+    """What a creator's bio adds to the fit, 0 to 1: ``NEUTRAL`` where there is none or where the posts say otherwise.
+
+    ``questions`` (A, d) of the aspects, their ``weights`` (A,) summing to 1, ``bio`` (d,), the creator's ``facets``
+    (F, d) and their ``shares`` (F,) above 0; every vector of unit length. See ``bio_parts``.
+    """
+    if bio is None or not len(shares):
+        return NEUTRAL
+    cosines = (np.asarray(facets, dtype=np.float64) @ np.asarray(bio, dtype=np.float64))[:, None]
+    return float(bio_parts(np.asarray(bio)[None], questions, weights, cosines, shares, np.zeros(1, dtype=int))[0])
+
+
+def bio_parts(bios: Array, questions: Array, weights: Array, cosines: Array, shares: Array, starts: Array) -> Array:
+    """The same of B creators at once, (B,): one half, more or less half the bio's cosine to the brief, gated.
+
+    ``bios`` (B, d); ``cosines`` (F, 1) of each facet to its own creator's bio, ``shares`` (F,), ``starts`` (B,) as of
+    ``share_weighted``. The gate: the bio is scored as if it were the brief, against the creator's own facets. Posts
+    that are about what the bio says let its word count; a bio that contradicts them says nothing, for or against.
+    """
+    fit = np.asarray(bios, dtype=np.float64) @ np.asarray(questions, dtype=np.float64).T @ np.asarray(weights)
+    agreement = 1.0 + share_weighted(cosines, shares, starts, np.ones(1), TEMPERATURE).total
+    gate = np.clip((agreement - BIO_DOUBTED) / (BIO_BELIEVED - BIO_DOUBTED), 0.0, 1.0)
+    return np.asarray(NEUTRAL + 0.5 * gate * np.clip(fit, -1.0, 1.0))

@@ -27,6 +27,13 @@ def test_a_share_of_zero_is_known() -> None:
     assert "audience_gender_women" not in fields
 
 
+def test_the_kinds_of_which_something_is_known_are_listed() -> None:
+    """So that a brand can ask for them; an audience without a share is not known."""
+    audience = Audience(gender={"women": 0.5}, country={"AT": 0.2})
+    assert filter_fields(Profile(name="Ada", audience=audience))["audience_known"] == ["gender", "country"]
+    assert "audience_known" not in filter_fields(Profile(name="Ada", audience=Audience()))
+
+
 def test_each_band_has_its_property() -> None:
     """Names that a store takes: letters, digits, underscores."""
     assert AUDIENCE_PROPERTIES["age", "18-24"] == "audience_age_18_24"

@@ -74,6 +74,7 @@ def test_facet_and_creator_carry_the_same_filter_fields() -> None:
         "audience_gender_women": 0.7,
         "audience_age_18_24": 0.5,
         "audience_age_25_34": 0.25,
+        "audience_known": ["gender", "age", "country"],
         "audience_json": '{"age":{"18-24":0.5,"25-34":0.25},"country":{"GB":0.4},"gender":{"women":0.7}}',
         "safety_json": '{"alcohol":0.25}',
     }

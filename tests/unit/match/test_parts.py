@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.match.parts import NEUTRAL, audience_part, engagement_part, freshness_part, overlap
+from workers.domain.vectors import Array, unit
+from workers.match.parts import NEUTRAL, audience_part, bio_part, engagement_part, freshness_part, overlap
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 distributions = st.dictionaries(st.sampled_from("abcd"), st.floats(0.01, 0.25), min_size=1)
@@ -46,3 +48,48 @@ def test_freshness_halves_in_thirty_days_and_a_future_post_is_now() -> None:
     assert freshness_part(NOW - timedelta(days=30), NOW) == pytest.approx(0.5)
     assert freshness_part(NOW + timedelta(days=2), NOW) == 1.0
     assert freshness_part(None, NOW) == NEUTRAL
+
+
+BREAD, SPORT, CHESS = np.eye(3)
+ALL, ONE = np.array([1.0]), np.array([[1.0, 0.0, 0.0]])
+"""The weight of one aspect, and the aspect: bread."""
+
+
+def vectors(count: int) -> st.SearchStrategy[Array]:
+    """So many unit vectors of four numbers."""
+    numbers = st.lists(st.floats(-1, 1), min_size=4, max_size=4).filter(lambda one: np.linalg.norm(one) > 0.1)
+    return st.lists(numbers, min_size=count, max_size=count).map(lambda rows: unit(np.array(rows)))
+
+
+def test_a_bio_that_says_what_the_posts_say_helps_and_one_that_lies_does_not_hurt() -> None:
+    """A baker without a bio, with a true one and with one that speaks of chess; a skier whose bio speaks of bread."""
+    baker = np.array([BREAD, SPORT])
+    shares = np.array([0.8, 0.2])
+    assert bio_part(ONE, ALL, None, baker, shares) == NEUTRAL
+    assert bio_part(ONE, ALL, BREAD, baker, shares) > 0.9
+    assert bio_part(ONE, ALL, CHESS, baker, shares) == NEUTRAL
+    assert bio_part(ONE, ALL, BREAD, np.array([SPORT]), np.array([1.0])) == NEUTRAL
+    assert bio_part(ONE, ALL, BREAD, np.empty((0, 3)), np.empty(0)) == NEUTRAL
+
+
+def test_a_bio_counts_by_how_far_the_posts_agree() -> None:
+    """From nothing to all of it."""
+    parts = [
+        bio_part(ONE, ALL, BREAD, np.array([unit(BREAD * agreed + SPORT * (1 - agreed**2) ** 0.5)]), ALL)
+        for agreed in (0.05, 0.1, 0.2, 0.3, 0.4, 0.9)
+    ]
+    assert parts == sorted(parts)
+    assert (parts[0], parts[-1], parts[-2]) == pytest.approx((NEUTRAL, 1.0, 1.0))
+    assert parts[1] < parts[2] < parts[3] < parts[4]
+
+
+@given(vectors(2), vectors(1), vectors(3), st.floats(0.01, 0.99))
+def test_a_bios_part_is_bounded_and_cutting_a_facet_in_two_changes_nothing(
+    questions: Array, bios: Array, facets: Array, cut: float
+) -> None:
+    """As the score that it stands beside."""
+    weights, shares = np.array([0.3, 0.7]), np.array([0.5, 0.3, 0.2])
+    whole = bio_part(questions, weights, bios[0], facets, shares)
+    assert 0.0 <= whole <= 1.0
+    twice, halves = np.vstack((facets, facets[:1])), np.array([0.5 * cut, 0.3, 0.2, 0.5 * (1 - cut)])
+    assert bio_part(questions, weights, bios[0], twice, halves) == pytest.approx(whole)
