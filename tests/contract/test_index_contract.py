@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import nextafter
 from uuid import UUID, uuid5
 
 import numpy as np
@@ -51,8 +52,17 @@ FACETS = (
         audience_gender_women=0.7,
         exclusive_brands=["rye"],
         last_published_at=NOON,
+        safety_alcohol=0.5,
     ),
-    facet("cake", [0.8, 0.6, 0, 0], creator_id="ann", platforms=["instagram"], language="en", followers=2000),
+    facet(
+        "cake",
+        [0.8, 0.6, 0, 0],
+        creator_id="ann",
+        platforms=["instagram"],
+        language="en",
+        followers=2000,
+        safety_alcohol=0.25,
+    ),
     facet(
         "football",
         [0, 0, 1, 0],
@@ -151,6 +161,11 @@ CASES: list[tuple[str, Relation, str | bool | float | int | datetime | tuple[str
     ("audience_gender_women", "at_most", 0.9, {"bread"}),
     ("last_published_at", "at_least", NOON - timedelta(days=1), {"bread"}),
     ("last_published_at", "at_most", NOON, {"bread", "football"}),
+    ("safety_alcohol", "at_most", 0.25, {"cake"}),
+    ("safety_alcohol", "not_over", 0.25, {"cake", "football"}),
+    ("safety_alcohol", "not_over", nextafter(0.25, 0), {"football"}),
+    ("safety_alcohol", "not_over", -1.0, {"football"}),
+    ("last_published_at", "not_over", NOON - timedelta(days=1), {"cake", "football"}),
 ]
 
 
@@ -162,9 +177,40 @@ async def test_a_condition_means_the_same_everywhere(
     value: str | bool | float | int | datetime | tuple[str, ...],
     expected: set[str],
 ) -> None:
-    """What is not known of an object meets nothing but ``none_of``."""
+    """What is not known of an object meets nothing but ``none_of`` and ``not_over``."""
     assert await names(index, Condition(name, relation, value)) == expected
     assert await index.count("Facet", [Condition(name, relation, value)]) == len(expected)
+
+
+WAYS_OUT = [
+    (Condition("safety_alcohol", "at_most", 0.3, Condition("creator_id", "any_of", ("bob",))), {"cake", "football"}),
+    (Condition("safety_alcohol", "at_most", 0.1, Condition("creator_id", "any_of", ("ann",))), {"bread", "cake"}),
+    (Condition("safety_alcohol", "not_over", 0.1, Condition("followers", "at_most", 1000)), {"bread", "football"}),
+    (Condition("safety_alcohol", "not_over", 0.3, Condition("creator_id", "any_of", ("bob",))), {"cake", "football"}),
+    (
+        Condition("language", "none_of", ("de", "en"), Condition("platforms", "any_of", ("tiktok",))),
+        {"bread", "football"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("condition", "expected"), WAYS_OUT)
+async def test_who_meets_the_way_out_of_a_condition_passes_it(
+    index: Index, condition: Condition, expected: set[str]
+) -> None:
+    """Found near a vector, listed and counted alike, also beside another condition."""
+    assert await names(index, condition) == expected
+    near = await index.near("Facet", np.array([1.0, 0, 0, 0]), limit=3, conditions=[condition])
+    assert {each.object.properties["facet_id"] for each in near} == expected
+    assert await index.count("Facet", [condition]) == len(expected)
+    beside = [condition, Condition("creator_id", "none_of", ("bob",))]
+    assert await index.count("Facet", beside) == len(expected - {"football"})
+
+
+async def test_a_negation_is_no_way_out() -> None:
+    """A store could not count it."""
+    with pytest.raises(ValueError, match="none_of cannot be"):
+        Condition("safety_alcohol", "at_most", 0.1, Condition("creator_id", "none_of", ("ann",)))
 
 
 async def test_conditions_must_all_hold(index: Index) -> None:

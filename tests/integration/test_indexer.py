@@ -170,7 +170,7 @@ async def test_changes_and_erasures_leave_nothing_behind(
 
         async def healed() -> bool:
             creator = await seen.creator("c")
-            return creator is not None and "safety_json" in creator.properties
+            return creator is not None and creator.properties.get("safety_alcohol") == 0.5
 
         await eventually_async(healed)
         assert await seen.facets("c") == {facet_id("c", "q", MODEL)}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from workers.domain.events import Audience, Profile
+from workers.domain.events import SAFETY_CATEGORIES, Audience, Profile
 from workers.domain.stored import PropertyValue
 
 GENDERS: Final = ("women", "men", "other")
@@ -26,6 +26,9 @@ AUDIENCE_PROPERTIES: Final[Mapping[tuple[str, str], str]] = {
 }
 """The property of a share by kind (``gender``, ``age``) and label: ``("age", "18-24")`` is ``audience_age_18_24``."""
 
+SAFETY_PROPERTIES: Final[Mapping[str, str]] = {category: f"safety_{category}" for category in SAFETY_CATEGORIES}
+"""The property of a creator's score by category: ``alcohol`` is ``safety_alcohol``. No property, no score."""
+
 FILTER_FIELDS: Final = (
     "platforms",
     "language",
@@ -40,7 +43,7 @@ FILTER_FIELDS: Final = (
     *AUDIENCE_PROPERTIES.values(),
     "audience_known",
     "audience_json",
-    "safety_json",
+    *SAFETY_PROPERTIES.values(),
 )
 """Every field there may be, as ``schemas/collections.yaml`` lists them."""
 
@@ -63,8 +66,10 @@ def filter_fields(
             "exclusive_brands": list(profile.exclusive_brands),
         }
         fields |= _audience_fields(profile.audience) if profile.audience else {}
-    if safety:
-        fields["safety_json"] = canonical_json(dict(safety))
+    for category, score in (safety or {}).items():
+        # A category of none of these has no property: the Creator's JSON alone holds it.
+        if category in SAFETY_PROPERTIES:
+            fields[SAFETY_PROPERTIES[category]] = score
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -5,30 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 from uuid import UUID
 
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array
 
-Relation = Literal["equal", "any_of", "none_of", "at_least", "at_most"]
+Relation = Literal["equal", "any_of", "none_of", "at_least", "at_most", "not_over"]
+
+NEGATIONS: Final = ("none_of", "not_over")
+"""What an object meets by not having the property, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One property and what must hold of it; a missing property meets nothing but ``none_of``.
+    """One property and what must hold of it; a missing property meets nothing but ``none_of`` and ``not_over``.
 
-    ``any_of`` and ``none_of`` take several texts and read a text or a list of texts; ``at_least`` and ``at_most``
-    take a number or an aware datetime; ``equal`` takes a text, a whole number or a truth value.
+    ``any_of`` and ``none_of`` take several texts and read a text or a list of texts; ``at_least``, ``at_most`` and
+    ``not_over`` take a number or an aware datetime; ``equal`` takes a text, a whole number or a truth value.
+    An object that fails it passes all the same where it meets ``otherwise``, which takes none of the two negations.
     """
 
     property: str
     relation: Relation
     value: str | bool | int | float | datetime | tuple[str, ...]
+    otherwise: Condition | None = None
+
+    def __post_init__(self) -> None:
+        if self.otherwise is not None and self.otherwise.relation in NEGATIONS:
+            raise ValueError(f"{self.otherwise.relation} cannot be the way out of a condition")
 
 
 def holds(condition: Condition, properties: Mapping[str, PropertyValue]) -> bool:
     """Whether an object with these properties meets the condition: what every store must agree with."""
+    if condition.otherwise is not None and holds(condition.otherwise, properties):
+        return True
     value = properties.get(condition.property)
     wanted = condition.value
     if condition.relation in ("any_of", "none_of"):
@@ -36,7 +47,7 @@ def holds(condition: Condition, properties: Mapping[str, PropertyValue]) -> bool
         met = not has.isdisjoint(wanted if isinstance(wanted, tuple) else (wanted,))
         return met if condition.relation == "any_of" else not met
     if value is None:
-        return False
+        return condition.relation == "not_over"
     if condition.relation == "equal":
         return value == wanted
     if isinstance(value, datetime) and isinstance(wanted, datetime):

@@ -32,6 +32,13 @@ def creator_objects(event: CreatorUpdated, min_share: float, dimensions: int) ->
     return CreatorObjects(tuple(facets), _bio(event, filters, dimensions), _creator(event, filters, dimensions))
 
 
+def safety_json(event: CreatorUpdated) -> str:
+    """All that is known of a creator's safety: categories that filters do not know as well, and what caused it."""
+    names = {"safety": "scores", "safety_coverage": "coverage", "safety_posts": "posts", "safety_revision": "revision"}
+    values = event.model_dump(mode="json", include=set(names))
+    return canonical_json({short: values[name] for name, short in names.items()})
+
+
 def revision_of(creator: StoredObject) -> int:
     """The revision of a stored Creator, exactly: as a number Weaviate keeps it only up to 2^53."""
     return int(str(creator.properties["revision_exact"]))
@@ -87,6 +94,8 @@ def _creator(event: CreatorUpdated, filters: dict[str, PropertyValue], dimension
             "bio": event.profile.bio,
             "profile_json": canonical_json(event.profile.model_dump(mode="json")),
         }
+    if event.safety_coverage or event.safety_posts or event.safety:
+        properties["safety_json"] = safety_json(event)
     vectors: dict[str, Array] = {}
     if event.recency_mean is not None:
         vectors["creator"] = _vector("recency_mean", event.recency_mean, dimensions)

@@ -14,29 +14,23 @@ from workers.domain.filters import AUDIENCE_PROPERTIES
 from workers.domain.queries import Condition
 from workers.domain.stored import PropertyValue
 from workers.match.requests import Filters, SearchFilters
+from workers.match.safety import safety_conditions
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A bound on one value inside a property that holds JSON. ``path`` leads to it; an unknown value meets no minimum.
-
-    ``most`` bounds from above, and an unknown value meets it unless ``known`` must be.
-    """
+    """A least value inside a property that holds JSON. ``path`` leads to it; an unknown value does not meet it."""
 
     property: str
     path: tuple[str, ...]
-    least: float | None = None
-    most: float | None = None
-    known: bool = True
+    least: float
 
     def holds(self, properties: Mapping[str, PropertyValue]) -> bool:
         """Whether an object with these properties passes."""
         value = read_json(properties, self.property)
         for step in self.path:
             value = value.get(step) if isinstance(value, dict) else None
-        if not isinstance(value, (int, float)):
-            return not self.known
-        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
+        return isinstance(value, (int, float)) and value >= self.least
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +73,7 @@ def creator_filters(filters: Filters, brand: BrandBriefed | None, now: datetime)
     if competitors:
         conditions["competitor"] = (Condition("exclusive_brands", "none_of", tuple(competitors)),)
     audience_conditions, checks = _audience(filters)
-    return HardFilters(conditions | audience_conditions, checks | _safety(filters, brand))
+    return HardFilters(conditions | audience_conditions | safety_conditions(filters, brand), checks)
 
 
 def _numbers(filters: Filters, now: datetime) -> dict[str, tuple[Condition, ...]]:
@@ -114,14 +108,6 @@ def _audience(filters: Filters) -> tuple[dict[str, tuple[Condition, ...]], dict[
             else:
                 conditions[reason] = (Condition(name, "at_least", least),)
     return conditions, checks
-
-
-def _safety(filters: Filters, brand: BrandBriefed | None) -> dict[str, Check]:
-    policy = dict(brand.safety) if brand else {}
-    for category, most in filters.safety.items():
-        policy[category] = min(most, policy.get(category, 1.0))
-    known = filters.unknown_safety == "refuse"
-    return {f"safety.{name}": Check("safety_json", (name,), most=most, known=known) for name, most in policy.items()}
 
 
 def post_filters(filters: SearchFilters) -> tuple[Condition, ...]:

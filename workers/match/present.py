@@ -33,6 +33,7 @@ from workers.match.lookup import KnownCreator, KnownPost
 from workers.match.matching import NO_MODEL, Match, explain
 from workers.match.pictures import shown_url, unsigned
 from workers.match.ranking import POLICY, Ranked
+from workers.match.safety import scores_of
 
 Properties = Mapping[str, PropertyValue]
 
@@ -101,7 +102,7 @@ def creator_answer(
         model_version=str(properties["model_version"]),
         facets=[_facet(each, vectors) for each in known.facets],
         profile=Profile.model_validate(profile) if profile else None,
-        safety=read_json(properties, "safety_json"),
+        safety=scores_of(properties),
         outcomes=[_outcome(signal, prior, now) for _, signal in sorted(signals.items())],
         last_published_at=_time(properties, "last_published_at"),
         vector=_vector(known.creator, "creator") if vectors else None,

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from workers.domain.events import Aspect
+from workers.domain.events import Aspect, SafetyCategory
 from workers.domain.fields import (
     Amount,
     Count,
@@ -96,8 +96,8 @@ class Filters(Request):
     """Hard conditions on creators: all must hold, and what is unknown of a creator does not meet them.
 
     ``audience`` gives the least share by dimension and key: ``{"gender": {"women": 0.6}}``. ``competitors`` are brands
-    whose exclusive creators are left out. ``safety`` gives the highest score by category; a category that was never
-    scored for a creator passes, unless ``unknown_safety`` is ``refuse``.
+    whose exclusive creators are left out. ``safety`` gives the highest score by category; a creator of whom a category
+    is not known is refused, unless ``unknown_safety`` is ``allow`` (which loosens no brand's policy).
     """
 
     platform: Platforms = ()
@@ -114,8 +114,8 @@ class Filters(Request):
     active_within_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     exclude_creators: Annotated[tuple[Identifier, ...], Field(max_length=1000)] = ()
     competitors: Annotated[tuple[Identifier, ...], Field(max_length=256)] = ()
-    safety: Annotated[dict[Label, Share], Field(max_length=64)] = {}
-    unknown_safety: Literal["allow", "refuse"] = "allow"
+    safety: Annotated[dict[SafetyCategory, Share], Field(max_length=64)] = {}
+    unknown_safety: Literal["allow", "refuse"] | None = None
 
 
 class Weights(Request):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.indexer.events import MODEL, NOON, WIDTH, facet, updated, vector
-from workers.domain.events import Audience, Price, Profile
+from workers.domain.events import Audience, NotablePost, Price, Profile
 from workers.domain.ids import bio_object_id, creator_object_id, facet_id
 from workers.domain.reasons import InvalidEvent
 from workers.domain.vectors import to_bytes
@@ -76,11 +76,40 @@ def test_facet_and_creator_carry_the_same_filter_fields() -> None:
         "audience_age_25_34": 0.25,
         "audience_known": ["gender", "age", "country"],
         "audience_json": '{"age":{"18-24":0.5,"25-34":0.25},"country":{"GB":0.4},"gender":{"women":0.7}}',
-        "safety_json": '{"alcohol":0.25}',
+        "safety_alcohol": 0.25,
     }
     for each in (objects.facets[0], objects.creator):
         assert {name: each.properties[name] for name in expected} == expected
+        assert "safety_gambling" not in each.properties
     assert Profile.model_validate(json.loads(str(objects.creator.properties["profile_json"]))) == PROFILE
+
+
+def test_what_caused_a_safety_score_is_kept_with_the_creator_alone() -> None:
+    """Facets are filtered by scores; the posts behind them are read of few creators."""
+    post = NotablePost(post_id="p", published_at=NOON, share=0.02, scores={"alcohol": 0.9})
+    event = updated(
+        safety={"alcohol": 0.25, "heights": 0.5},
+        safety_posts=(post,),
+        safety_coverage={"alcohol": 1.0, "heights": 0.75},
+        safety_revision=3,
+    )
+    objects = creator_objects(event, 0.0, WIDTH)
+    assert objects.bio is not None
+    assert not any("safety_json" in each.properties for each in (*objects.facets, objects.bio))
+    assert json.loads(str(objects.creator.properties["safety_json"])) == {
+        "scores": {"alcohol": 0.25, "heights": 0.5},
+        "coverage": {"alcohol": 1.0, "heights": 0.75},
+        "posts": [
+            {
+                "post_id": "p",
+                "published_at": NOON.isoformat().replace("+00:00", "Z"),
+                "share": 0.02,
+                "scores": {"alcohol": 0.9},
+            }
+        ],
+        "revision": 3,
+    }
+    assert "safety_heights" not in objects.creator.properties, "only what the store has a property for"
 
 
 def test_a_creator_without_profile_bio_or_posts_is_still_a_creator() -> None:

@@ -31,7 +31,7 @@ ANN: dict[str, PropertyValue] = {
     "last_published_at": NOW - timedelta(days=3),
     "audience_gender_women": 0.7,
     "audience_json": orjson.dumps({"gender": {"women": 0.7}, "country": {"AT": 0.5}}).decode(),
-    "safety_json": orjson.dumps({"alcohol": 0.2}).decode(),
+    "safety_alcohol": 0.2,
     "exclusive_brands": ["spelt"],
 }
 
@@ -60,7 +60,7 @@ def passes(filters: dict[str, object], brand: BrandBriefed | None = None, **othe
         ({"exclude_creators": ["bob"]}, {"exclude_creators": ["ann"]}),
         ({"competitors": ["rye"]}, {"competitors": ["spelt"]}),
         ({"safety": {"alcohol": 0.2}}, {"safety": {"alcohol": 0.1}}),
-        ({"safety": {"gambling": 0.2}}, {"safety": {"gambling": 0.2}, "unknown_safety": "refuse"}),
+        ({"safety": {"gambling": 0.2}, "unknown_safety": "allow"}, {"safety": {"gambling": 0.2}}),
     ],
 )
 def test_each_filter_lets_through_and_refuses(good: dict[str, object], bad: dict[str, object]) -> None:
@@ -75,20 +75,20 @@ def test_what_is_unknown_of_a_creator_does_not_meet_a_minimum() -> None:
     assert not passes({"audience": {"gender": {"other": 0.01}}})
 
 
-def test_a_brand_brings_its_competitors_and_its_safety_policy() -> None:
+def test_a_brand_brings_its_competitors_and_its_safety_limits() -> None:
     """The stricter of two bounds holds."""
     assert passes({}, BRAND)
     assert not passes({}, BRAND, exclusive_brands=["oat"])
-    assert not passes({}, BRAND, safety_json='{"alcohol":0.4}')
-    assert not passes({"safety": {"alcohol": 0.9}}, BRAND, safety_json='{"alcohol":0.4}')
+    assert not passes({}, BRAND, safety_alcohol=0.4)
+    assert not passes({"safety": {"alcohol": 0.9}}, BRAND, safety_alcohol=0.4)
 
 
 def test_every_refusal_has_its_reason() -> None:
     """The names under which ``filtered_out`` counts."""
     asked = {"platform": "tiktok", "audience": {"gender": {"women": 0.9}, "country": {"DE": 0.2}}, "price": {"max": 1}}
     hard = creator_filters(Filters.model_validate(asked), BRAND, NOW)
-    assert set(hard.conditions) == {"platform", "audience.gender.women", "price", "competitor"}
-    assert set(hard.checks) == {"audience.country.DE", "safety.alcohol"}
+    assert set(hard.conditions) == {"platform", "audience.gender.women", "price", "competitor", "safety.alcohol"}
+    assert set(hard.checks) == {"audience.country.DE"}
     assert hard.refusal(ANN) == "audience.country.DE"
 
 
@@ -108,6 +108,7 @@ def test_no_filters_are_no_conditions() -> None:
         ({"brief": "x", "audience": {"age": {"18-25": 0.6}}}, "audience"),
         ({"brief": "x", "filters": {"followers": {"min": 2, "max": 1}}}, "filters.followers"),
         ({"brief": "x", "filters": {"followers": {"min": 10**30}}}, "filters.followers.min"),
+        ({"brief": "x", "filters": {"safety": {"cannabis": 0.5}}}, "filters.safety.cannabis.[key]"),
         ({"brief": "x", "limit": 101}, "limit"),
         ({"brief": "x", "weights": {"semantic": -1}}, "weights.semantic"),
         ({"brief": "x" * 5001}, "brief"),

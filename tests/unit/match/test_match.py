@@ -16,14 +16,17 @@ from workers.match.problems import BUSY
 from workers.match.ranking import DEFAULT_WEIGHTS
 
 LANDMARK = NOW - timedelta(days=300)
+CLEAN = {"alcohol": 0.0}
 
 
 @pytest.fixture(autouse=True)
 def creators(world: World) -> None:
     """Four creators, and a brand that wants bread."""
-    world.creator("ann", {"bread": 0.7, "sport": 0.3}, platforms=["tiktok"], followers=900, country="AT")
-    world.creator("bea", {"bread": 0.7, "sport": 0.3}, platforms=["instagram"], followers=5000, country="DE")
-    world.creator("cid", {"sport": 1.0}, platforms=["tiktok"], exclusive_brands=["oat"])
+    world.creator("ann", {"bread": 0.7, "sport": 0.3}, platforms=["tiktok"], followers=900, country="AT", safety=CLEAN)
+    world.creator(
+        "bea", {"bread": 0.7, "sport": 0.3}, platforms=["instagram"], followers=5000, country="DE", safety=CLEAN
+    )
+    world.creator("cid", {"sport": 1.0}, platforms=["tiktok"], exclusive_brands=["oat"], safety=CLEAN)
     world.creator("dan", {"chess": 0.9, "bread cat": 0.1}, safety={"alcohol": 0.8})
     world.brand("rye", "bread for everyone", competitors=["oat"], safety={"alcohol": 0.5})
 
@@ -109,7 +112,7 @@ async def test_hard_filters_refuse_and_say_how_many(api: httpx.AsyncClient) -> N
     """Each reason counted on its own; the brand's competitors and safety policy are filters too."""
     answer = await matched(api, brand_id="rye", filters={"followers": {"min": 1000}})
     assert who(answer) == ["bea"]
-    assert answer["filtered_out"] == {"followers": 3, "competitor": 1, "safety.alcohol": 0}
+    assert answer["filtered_out"] == {"followers": 3, "competitor": 1, "safety.alcohol": 1}
     answer = await matched(api, brand_id="rye")
     assert who(answer) == ["ann", "bea"]
     assert answer["filtered_out"] == {"competitor": 1, "safety.alcohol": 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from weaviate.classes.query import Filter, MetadataQuery
 from workers.adapters.weaviate.errors import StoreUnavailable, asked
 from workers.adapters.weaviate.names import alias_name, collection_name
 from workers.adapters.weaviate.objects import ObjectStore
-from workers.domain.queries import Condition, Found
+from workers.domain.queries import NEGATIONS, Condition, Found
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array
 
@@ -76,11 +77,11 @@ class WeaviateIndex:
         A negated condition is counted by what it leaves out: asked how many are not so, Weaviate 1.35 counts the
         places of replaced objects too (60 creators, rewritten as their posts came in, were counted as 937).
         """
-        negated = [condition for condition in conditions if condition.relation == "none_of"]
-        plain = [condition for condition in conditions if condition.relation != "none_of"]
+        negated = [condition for condition in conditions if condition.relation in NEGATIONS]
+        plain = [condition for condition in conditions if condition.relation not in NEGATIONS]
         if not negated:
             return await self._counted(collection, to_filter(plain))
-        left_out = Filter.any_of([_contains_any(condition) for condition in negated])
+        left_out = Filter.any_of([_failing(condition) for condition in negated])
         both = Filter.all_of([*map(_filter, plain), left_out])
         among, out = await asyncio.gather(self._counted(collection, to_filter(plain)), self._counted(collection, both))
         return among - out
@@ -101,6 +102,21 @@ def to_filter(conditions: Sequence[Condition]) -> Any:
 
 
 def _filter(condition: Condition) -> Any:
+    own = _own(condition)
+    return own if condition.otherwise is None else Filter.any_of([own, _own(condition.otherwise)])
+
+
+def _failing(condition: Condition) -> Any:
+    """What fails a negation: not negated itself, but for the way out."""
+    on = Filter.by_property(condition.property)
+    value: Any = condition.value
+    fails = _contains_any(condition) if condition.relation == "none_of" else on.greater_than(value)
+    if condition.otherwise is None:
+        return fails
+    return Filter.all_of([fails, Filter.not_(_own(condition.otherwise))])
+
+
+def _own(condition: Condition) -> Any:
     value: Any = condition.value
     on = Filter.by_property(condition.property)
     match condition.relation:
@@ -108,8 +124,8 @@ def _filter(condition: Condition) -> Any:
             return on.equal(value)
         case "any_of":
             return _contains_any(condition)
-        case "none_of":
-            return Filter.not_(_contains_any(condition))
+        case "none_of" | "not_over":
+            return Filter.not_(_failing(replace(condition, otherwise=None)))
         case "at_least":
             return on.greater_or_equal(value)
         case "at_most":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.domain.events.creators import CreatorUpdated, Facet
+from workers.domain.events.creators import CreatorUpdated, Facet, NotablePost
 from workers.domain.events.dead_letters import DeadLetterResolved
 from workers.domain.events.embeddings import PostEmbedded, PostRetracted, ProfileEmbedded
 from workers.domain.events.envelope import Event, Record
@@ -18,6 +18,7 @@ from workers.domain.events.matching import (
     ShortlistViewed,
 )
 from workers.domain.events.outcomes import Clicked, Converted, ImpressionsCounted, Outcome, Refunded
+from workers.domain.events.policies import SAFETY_CATEGORIES, SafetyCategory, SafetyPolicy, SafetyRule
 from workers.domain.events.posts import (
     CreatorErased,
     CreatorReinstated,
@@ -69,6 +70,7 @@ EVENT_BY_TYPE: dict[str, type[Event]] = {event.type_name(): event for event in E
 __all__ = [
     "EVENT_BY_TYPE",
     "EVENT_TYPES",
+    "SAFETY_CATEGORIES",
     "Aspect",
     "Audience",
     "BrandBriefed",
@@ -92,6 +94,7 @@ __all__ = [
     "ImpressionsCounted",
     "MatchServed",
     "Media",
+    "NotablePost",
     "Outcome",
     "PostEmbedded",
     "PostPublished",
@@ -103,6 +106,9 @@ __all__ = [
     "Record",
     "Refunded",
     "RerankerPromoted",
+    "SafetyCategory",
+    "SafetyPolicy",
+    "SafetyRule",
     "ShortlistViewed",
     "Shortlisted",
     "Statistics",

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workers.domain.events.envelope import Event, Record
 from workers.domain.events.profiles import Profile
-from workers.domain.fields import Count, Identifier, ModelVersion, Share, Timestamp, Vector
+from workers.domain.fields import Count, Identifier, Label, ModelVersion, Share, Timestamp, Vector
 
 
 class Facet(Record):
@@ -22,8 +22,26 @@ class Facet(Record):
     last_at: Timestamp
 
 
+class NotablePost(Record):
+    """A post that weighs in a creator's safety scores. ``share``: its part of the window's weight, as of a facet.
+
+    ``scores``: the categories that it is notable for, with their probabilities.
+    """
+
+    post_id: Identifier
+    published_at: Timestamp
+    share: Share
+    scores: Annotated[dict[Label, Share], Field(max_length=64)]
+
+
 class CreatorUpdated(Event):
-    """A creator as a function of the set of their rows. ``revision`` is the sum of the rows' revisions."""
+    """A creator as a function of the set of their rows. ``revision`` is the sum of the rows' revisions.
+
+    ``safety``: by category the mean probability over the worst of the output (expected shortfall); a category that is
+    not known of half of the output is absent, which does not mean 0. ``safety_coverage``: of how much of the output
+    each category is known. ``safety_posts`` caused the scores, the greatest part first. ``safety_revision`` is the sum
+    of the rows' safety revisions: of two updates of one revision the greater is the newer.
+    """
 
     key_field = "creator_id"
 
@@ -36,4 +54,7 @@ class CreatorUpdated(Event):
     bio: Vector | None = None
     profile: Profile | None = None
     last_published_at: Timestamp | None = None
-    safety: Annotated[dict[str, Share], Field(max_length=64)] = {}
+    safety: Annotated[dict[Label, Share], Field(max_length=64)] = {}
+    safety_posts: Annotated[tuple[NotablePost, ...], Field(max_length=64)] = ()
+    safety_coverage: Annotated[dict[Label, Share], Field(max_length=64)] = {}
+    safety_revision: Annotated[int, Field(ge=0, lt=2**63)] = 0

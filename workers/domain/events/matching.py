@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from workers.domain.events.envelope import Event, Record
+from workers.domain.events.policies import SafetyCategory, SafetyPolicy
 from workers.domain.fields import (
     Finite,
     Identifier,
@@ -21,7 +22,10 @@ from workers.domain.fields import (
 
 
 class BrandBriefed(Event):
-    """A brand's standing brief. ``safety`` maps a category to the highest score it tolerates."""
+    """A brand's standing brief. ``safety`` maps a category to the highest score it tolerates, for all creators alike.
+
+    ``safety_policy`` says more: of both the stricter holds. Its version grows with the brief's revision.
+    """
 
     key_field = "brand_id"
 
@@ -32,7 +36,8 @@ class BrandBriefed(Event):
     images: Annotated[tuple[Url, ...], Field(max_length=8)] = ()
     category: Label | None = None
     competitors: Annotated[tuple[Identifier, ...], Field(max_length=256)] = ()
-    safety: Annotated[dict[Label, Share], Field(max_length=64)] = {}
+    safety: Annotated[dict[SafetyCategory, Share], Field(max_length=64)] = {}
+    safety_policy: SafetyPolicy | None = None
 
 
 class Aspect(Record):
@@ -53,7 +58,10 @@ class Shortlisted(Record):
 
 
 class MatchServed(Event):
-    """A shortlist went out. Keyed by brand, or by match for an anonymous brief (those never teach)."""
+    """A shortlist went out. Keyed by brand, or by match for an anonymous brief (those never teach).
+
+    ``safety_policy_version``: of the brand's policy that it was filtered by.
+    """
 
     key_field = "brand_id"
 
@@ -67,6 +75,7 @@ class MatchServed(Event):
     policy: Label
     model: Label
     model_version: ModelVersion
+    safety_policy_version: Revision | None = None
 
     def key(self) -> str:
         """The brand, or the match where there is none."""
