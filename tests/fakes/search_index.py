@@ -20,6 +20,7 @@ class MemoryIndex:
         self.served = model_version
         self.collections: dict[str, dict[UUID, StoredObject]] = {}
         self.gone = False
+        self.cutoff = 40_000
 
     def put(self, collection: str, *objects: StoredObject) -> None:
         """Write objects whole."""
@@ -49,6 +50,9 @@ class MemoryIndex:
 
     async def count(self, collection: str, conditions: Sequence[Condition] = ()) -> int:
         return sum(all_hold(conditions, each.properties) for each in self._all(collection))
+
+    async def flat_cutoff(self, collection: str) -> int:
+        return self.cutoff
 
     def _all(self, collection: str) -> list[StoredObject]:
         if self.gone:

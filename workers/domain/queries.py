@@ -94,3 +94,6 @@ class Index(Protocol):
 
     async def count(self, collection: str, conditions: Sequence[Condition] = ()) -> int:
         """How many objects meet every condition."""
+
+    async def flat_cutoff(self, collection: str) -> int:
+        """Under so many objects that meet the conditions, ``near`` compares each of them; above, it may miss some."""

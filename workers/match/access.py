@@ -44,7 +44,7 @@ def needed(method: str, path: str) -> frozenset[Scope]:
         return frozenset({Scope.SEARCH, Scope.INGEST})
     if path in ("/v1/posts", "/v1/profiles", "/v1/brands", "/v1/outcomes") and method == "POST":
         return frozenset({Scope.INGEST})
-    if path in ("/v1/search", "/v1/match") and method == "POST":
+    if path in ("/v1/search", "/v1/match", "/v1/similar") and method == "POST":
         return frozenset({Scope.SEARCH})
     if method in ("GET", "HEAD") and path.startswith(("/v1/", "/media/")):
         return frozenset({Scope.SEARCH})

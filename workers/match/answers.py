@@ -100,10 +100,57 @@ class MatchHitAnswer(BaseModel):
     explanation: dict[str, Any] | None = None
 
 
+class RefusalAnswer(BaseModel):
+    """A hard filter that a creator does not meet: what it wants, and what is known of the creator there."""
+
+    reason: str
+    wanted: list[str]
+    found: dict[str, Any]
+
+
+class NearnessAnswer(BaseModel):
+    """The creator's facet nearest to an aspect, and the cosine of the last facet that the search answered."""
+
+    aspect: str
+    facet_id: str
+    exemplar_post_id: str
+    cosine: float
+    cut: float | None
+
+
+class PlaceAnswer(BaseModel):
+    """A place in the ranking, with its score and parts."""
+
+    creator_id: str
+    rank: int
+    score: float
+    parts: dict[str, float]
+
+
+class WhyAnswer(BaseModel):
+    """Why a named creator is not in the list, or where it stands. ``text`` says it in a sentence.
+
+    ``verdict``: ``erased``, ``unknown``, ``not_searchable`` (no facet: no posts, or none yet), ``refused`` by hard
+    filters, ``not_near`` (no facet among those nearest to an aspect), ``ranked`` below the shortlist, ``shortlisted``.
+    ``own``: its place among ``of`` creators; of one who is refused or not near, the place it would have had.
+    ``last``: the last place of the shortlist.
+    """
+
+    creator_id: str
+    verdict: str
+    text: str
+    refused: list[RefusalAnswer]
+    nearest: list[NearnessAnswer]
+    own: PlaceAnswer | None
+    of: int
+    last: PlaceAnswer | None
+
+
 class MatchAnswer(BaseModel):
     """A shortlist. ``filtered_out``: how many creators each hard filter refuses, each counted on its own.
 
-    Counted over the whole index; for safety and the audience's country, among the creators near the brief.
+    Counted over the whole index; for safety and the audience's country, among the creators near the brief. Each hit's
+    ``score`` is the sum of its ``parts`` times ``weights``. ``why``: of the creator in ``explain_creator_id``.
     """
 
     match_id: str
@@ -111,16 +158,29 @@ class MatchAnswer(BaseModel):
     policy: str
     model: str
     model_version: str
+    weights: dict[str, float]
     hits: list[MatchHitAnswer]
     filtered_out: dict[str, int]
     explanation: dict[str, Any] | None = None
+    why: WhyAnswer | None = None
 
 
 class SimilarAnswer(BaseModel):
-    """Creators who post about the same things in the same proportions, best first."""
+    """Creators who post about the same things in the same proportions as all of ``like``, best first.
+
+    ``weights``: of the parts; ``away``, 0 to -1, says how like a creator is to the nearest of ``unlike``.
+    """
+
+    like: list[str]
+    unlike: list[str]
+    weights: dict[str, float]
+    hits: list[MatchHitAnswer]
+
+
+class CreatorSimilarAnswer(SimilarAnswer):
+    """The same of one creator."""
 
     creator_id: str
-    hits: list[MatchHitAnswer]
 
 
 class DeadAnswer(BaseModel):

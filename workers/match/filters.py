@@ -25,12 +25,17 @@ class Check:
     path: tuple[str, ...]
     least: float
 
-    def holds(self, properties: Mapping[str, PropertyValue]) -> bool:
-        """Whether an object with these properties passes."""
+    def value(self, properties: Mapping[str, PropertyValue]) -> float | None:
+        """What an object with these properties has there; None where nothing is known."""
         value = read_json(properties, self.property)
         for step in self.path:
             value = value.get(step) if isinstance(value, dict) else None
-        return isinstance(value, (int, float)) and value >= self.least
+        return value if isinstance(value, (int, float)) else None
+
+    def holds(self, properties: Mapping[str, PropertyValue]) -> bool:
+        """Whether an object with these properties passes."""
+        value = self.value(properties)
+        return value is not None and value >= self.least
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ def _numbers(filters: Filters, now: datetime) -> dict[str, tuple[Condition, ...]
 def _audience(filters: Filters) -> tuple[dict[str, tuple[Condition, ...]], dict[str, Check]]:
     conditions: dict[str, tuple[Condition, ...]] = {}
     checks: dict[str, Check] = {}
+    for dimension in filters.known_audience:
+        conditions[f"audience.{dimension}.known"] = (Condition("audience_known", "any_of", (dimension,)),)
     for dimension, minima in filters.audience.items():
         for key, least in minima.items():
             reason = f"audience.{dimension}.{key}"

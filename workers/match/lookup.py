@@ -49,7 +49,7 @@ class Lookup:
 
     def __init__(self, index: Index, encoder: QueryEncoder, dead: DeadPosts) -> None:
         self._index, self._encoder, self._dead = index, encoder, dead
-        self._retrieval = Retrieval(index)
+        self._retrieval = Retrieval(index, encoder.model_version)
 
     async def creator(self, creator_id: str, vectors: bool) -> KnownCreator:
         """Raises the problem ``not_found``."""

@@ -37,6 +37,7 @@ from workers.match.app import create_app
 from workers.match.dead_posts import LETTERS, DeadPosts, PostLetters
 from workers.match.encoding import CentredQueries
 from workers.match.keys import KeyFileError, Scope, read_keys
+from workers.match.lookalikes import LookAlikeFinder
 from workers.match.lookup import Lookup
 from workers.match.matching import Constants, Matcher
 from workers.match.outbox import KafkaOutbox
@@ -245,7 +246,8 @@ def _rooms(
 
     rooms = Rooms(
         searcher=Searcher(index, queries),
-        matcher=Matcher(index, queries, brands, signals, outbox, constants, clock, lambda: str(uuid4())),
+        matcher=Matcher(index, queries, brands, signals, outbox, constants, clock, lambda: str(uuid4()), erasures),
+        lookalikes=LookAlikeFinder(index, queries, constants.temperature, clock),
         lookup=Lookup(index, queries, VisibleDeadPosts(dead_posts, erasures)),
         brands=brands,
         signals=signals,

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from workers.core.clock import Clock
+from workers.domain.erasure import Erasures
 from workers.domain.events import Aspect, BrandBriefed, FeedbackSignalled, MatchServed, Shortlisted
 from workers.domain.feedback import Posterior, Prior, posterior
-from workers.domain.vectors import Array
-from workers.match.aspects import PICTURES, plan_aspects
+from workers.match.affinity import CreatorSet, creator_set, teachers
+from workers.match.asking import ask
 from workers.match.filters import HardFilters, creator_filters
 from workers.match.ports import Brands, Index, Outbox, QueryEncoder, Signals
-from workers.match.problems import invalid, not_found
-from workers.match.ranking import DEFAULT_WEIGHTS, POLICY, Question, Ranked, rank
+from workers.match.problems import not_found
+from workers.match.ranking import DEFAULT_WEIGHTS, POLICY, Question, Ranked
 from workers.match.requests import MatchRequest
-from workers.match.retrieval import Retrieval, Retrieved
+from workers.match.retrieval import Retrieval, Retrieved, arrays_of
 from workers.match.search import check_model
+from workers.match.search_plan import SearchPlan, search_plan
+from workers.match.why import Asked, Reasons, Why
 from workers.metrics import stage
 
 WORKER = "match"
@@ -41,7 +44,10 @@ class Constants:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What was served, with what explains it. ``allowed``: creators that meet every condition of the store."""
+    """What was served, with what explains it. ``allowed``: creators that meet every condition of the store.
+
+    ``plan`` and ``why`` where they were asked for.
+    """
 
     match_id: str
     served_at: datetime
@@ -53,6 +59,8 @@ class Match:
     candidates: int
     creators: int
     allowed: int
+    plan: SearchPlan | None = None
+    why: Why | None = None
 
 
 class Matcher:
@@ -68,11 +76,13 @@ class Matcher:
         constants: Constants,
         clock: Clock,
         new_id: Callable[[], str],
+        erasures: Erasures,
     ) -> None:
         self._index, self._encoder, self._outbox = index, encoder, outbox
         self._brands, self._signals = brands, signals
         self._constants, self._clock, self._new_id = constants, clock, new_id
-        self._retrieval = Retrieval(index)
+        self._retrieval = Retrieval(index, encoder.model_version)
+        self._reasons = Reasons(index, self._retrieval, encoder.model_version, erasures)
 
     async def match(self, request: MatchRequest) -> Match:
         """Raises problems (404 for a brand that is not known, 422, 503) and ``Unavailable``."""
@@ -80,25 +90,23 @@ class Matcher:
         now = self._clock.now()
         brand = self._brand(request.brand_id)
         with stage(WORKER, "encode"):
-            aspects, vectors = await self._ask(request, brand)
-        posteriors = self._posteriors(request.brand_id, now)
-        filters = creator_filters(request.filters, brand, now)
+            aspects, vectors = await ask(request, brand, self._encoder)
+        filters, posteriors = creator_filters(request.filters, brand, now), self._posteriors(request.brand_id, now)
         lifts = {creator_id: one.lift for creator_id, one in posteriors.items()}
         with stage(WORKER, "query"):
-            retrieved, counts = await asyncio.gather(
-                self._retrieval.candidates(vectors, filters, request.limit, lifts), self._counts(filters)
+            retrieved, counts, taught, plan = await asyncio.gather(
+                self._retrieval.candidates(vectors, filters, request.limit, lifts),
+                self._counts(filters),
+                self._taught(lifts),
+                self._plan(request, filters),
             )
+        question = Question(
+            vectors, np.array([each.weight for each in aspects]), dict(request.audience.items()), taught
+        )
         weights = {**DEFAULT_WEIGHTS, **request.weights.model_dump(exclude_none=True)}
-        question = Question(vectors, np.array([aspect.weight for aspect in aspects]), dict(request.audience.items()))
+        asked = Asked(question, filters, weights, self._constants.temperature, now, request.limit)
         with stage(WORKER, "rank"):
-            ranked = rank(
-                retrieved.candidates,
-                question,
-                weights,
-                temperature=self._constants.temperature,
-                now=now,
-                limit=request.limit,
-            )
+            ranked = asked.rank(retrieved.candidates, request.limit)
         match = Match(
             match_id=self._new_id(),
             served_at=now,
@@ -110,24 +118,11 @@ class Matcher:
             candidates=len(retrieved.candidates),
             creators=counts[""],
             allowed=counts["allowed"],
+            plan=plan,
+            why=await self._why(request.explain_creator_id, asked, retrieved, lifts),
         )
         await self._record(match, request)
         return match
-
-    async def similar(self, creator_id: str, limit: int) -> list[Ranked]:
-        """Creators whose facets are near this one's, each facet weighing its share; never the creator."""
-        await check_model(self._index, self._encoder)
-        own = await self._retrieval.facets_of(creator_id)
-        if not own:
-            raise not_found("creator", creator_id)
-        shares = np.array([float(str(each.properties["share"])) for each in own])
-        vectors = np.array([each.vectors["facet"] for each in own])
-        near = await self._retrieval.candidates(vectors, HardFilters(), limit + 1, {})
-        others = [candidate for candidate in near.candidates if candidate.creator_id != creator_id]
-        question = Question(vectors, shares / shares.sum(), {})
-        semantic = dict.fromkeys(DEFAULT_WEIGHTS, 0.0) | {"semantic": 1.0}
-        temperature, now = self._constants.temperature, self._clock.now()
-        return rank(others, question, semantic, temperature=temperature, now=now, limit=limit)
 
     def _brand(self, brand_id: str | None) -> BrandBriefed | None:
         if brand_id is None:
@@ -137,30 +132,28 @@ class Matcher:
             raise not_found("brand", brand_id)
         return brand
 
-    async def _ask(self, request: MatchRequest, brand: BrandBriefed | None) -> tuple[tuple[Aspect, ...], Array]:
-        """The aspects and their vectors (A, d). What the request says stands in place of the brand's own."""
-        said = bool(request.brief or request.aspects or request.images)
-        brief = request.brief or ("" if said or brand is None else brand.brief)
-        images = request.images or (() if said or brand is None else brand.images)
-        try:
-            aspects = plan_aspects(brief, request.aspects, pictures=bool(images))
-        except ValueError as error:
-            raise invalid(str(error)) from error
-        texts = [aspect.text for aspect in (aspects[:-1] if images else aspects)]
-        rows: list[Array] = []
-        if texts:
-            rows.extend(await self._encoder.texts(texts))
-        if images:
-            rows.append(await self._encoder.pictures(images))
-        assert not images or aspects[-1].text == PICTURES
-        return aspects, np.array(rows)
-
     def _posteriors(self, brand_id: str | None, now: datetime) -> dict[str, Posterior]:
         signals: Mapping[str, FeedbackSignalled] = self._signals.of_brand(brand_id) if brand_id is not None else {}
         return {
             creator_id: posterior(signal.statistics, self._constants.prior, now)
             for creator_id, signal in signals.items()
         }
+
+    async def _taught(self, lifts: Mapping[str, float]) -> CreatorSet:
+        """Of whom this brand learned most, as they are now."""
+        learned = teachers(lifts)
+        facets = await self._retrieval.facets_by_creator(sorted(learned)) if learned else {}
+        return creator_set({name: arrays_of(own) for name, own in facets.items()}, learned)
+
+    async def _plan(self, request: MatchRequest, filters: HardFilters) -> SearchPlan | None:
+        return await search_plan(self._index, filters) if request.explain else None
+
+    async def _why(
+        self, creator_id: str | None, asked: Asked, retrieved: Retrieved, lifts: Mapping[str, float]
+    ) -> Why | None:
+        if creator_id is None:
+            return None
+        return await self._reasons.why(creator_id, asked, retrieved, lifts.get(creator_id, 0.0))
 
     async def _counts(self, filters: HardFilters) -> dict[str, int]:
         """Creators in the index (under the empty name), those that each reason allows, and those that all allow."""
@@ -191,6 +184,7 @@ def explain(match: Match) -> dict[str, Any]:
         "creators": match.creators,
         "allowed": match.allowed,
         "candidates": match.candidates,
+        **({"search": asdict(match.plan)} if match.plan else {}),
     }
 
 

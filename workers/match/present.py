@@ -32,6 +32,7 @@ from workers.match.filters import read_json
 from workers.match.lookup import KnownCreator, KnownPost
 from workers.match.matching import NO_MODEL, Match, explain
 from workers.match.pictures import shown_url, unsigned
+from workers.match.present_why import why_answer
 from workers.match.ranking import POLICY, Ranked
 from workers.match.safety import scores_of
 
@@ -68,12 +69,14 @@ def match_answer(match: Match, brand_id: str | None, model_version: str, explain
         policy=POLICY,
         model=NO_MODEL,
         model_version=model_version,
+        weights=dict(match.weights),
         hits=[
             ranked_answer(one, _explanation(one, match.posteriors.get(one.creator_id)) if explained else None)
             for one in match.ranked
         ],
         filtered_out=dict(match.filtered_out),
         explanation=explain(match) if explained else None,
+        why=why_answer(match.why, match.aspects) if match.why else None,
     )
 
 

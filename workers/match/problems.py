@@ -47,6 +47,12 @@ def invalid(detail: str, errors: Sequence[dict[str, Any]] = ()) -> Problem:
     return Problem(422, "invalid", "The request is not valid", detail, **extra)
 
 
+def invalid_field(field: str, message: str) -> Problem:
+    """422, of one field of the body; empty for the whole of it."""
+    error = {"field": field, "in": "body", "message": message}
+    return invalid(f"{field}: {message}" if field else message, [error])
+
+
 def too_large(most: int) -> Problem:
     """413: a body of more bytes than allowed."""
     return Problem(413, "too_large", "The body is too large", f"{most} bytes are the most")

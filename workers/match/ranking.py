@@ -11,17 +11,22 @@ import numpy as np
 from workers.domain.feedback import feedback_feature
 from workers.domain.score import share_weighted
 from workers.domain.vectors import Array
-from workers.match.parts import Distributions, audience_part, engagement_part, freshness_part
+from workers.match.affinity import NOBODY, CreatorSet, affinity_parts, away_parts
+from workers.match.parts import NEUTRAL, Distributions, audience_part, bio_parts, engagement_part, freshness_part
 
-POLICY = "score.v1"
+POLICY = "score.v2"
 DEFAULT_WEIGHTS: Mapping[str, float] = {
     "semantic": 1.0,
     "feedback": 0.25,
+    "affinity": 0.15,
+    "bio": 0.15,
     "audience": 0.15,
     "engagement": 0.05,
     "freshness": 0.05,
 }
 """Semantic fit decides; what outcomes taught may outweigh a quarter of cosine; the rest settles near ties."""
+AWAY = "away"
+"""The part of look-alikes alone: how unlike the creators that are not wanted."""
 MAX_EVIDENCE = 3
 
 
@@ -38,7 +43,10 @@ class CandidateFacet:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A creator who passed the hard filters, with every searchable facet. ``lift`` is the posterior's, 0 if none."""
+    """A creator who passed the hard filters, with every searchable facet.
+
+    ``lift`` is the posterior's, 0 if none; ``bio`` the bio's unit vector (d,), None if there is none.
+    """
 
     creator_id: str
     facets: tuple[CandidateFacet, ...]
@@ -46,6 +54,7 @@ class Candidate:
     engagement: float | None
     last_published_at: datetime | None
     lift: float = 0.0
+    bio: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +72,27 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """What is asked: unit vectors of the aspects (A, d), their weights (A,) summing to 1, the audience wanted."""
+    """What is asked: unit vectors of the aspects (A, d), their weights (A,) summing to 1, the audience wanted.
+
+    ``taught``: of whom the brand's outcomes taught what. ``unlike``: creators to stay away from, None where the
+    question knows no such thing.
+    """
 
     vectors: Array
     weights: Array
     audience: Distributions
+    taught: CreatorSet = NOBODY
+    unlike: CreatorSet | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Laid:
+    """Candidates' facets one after the other: (F, d), (F,), the index of each one's first (C,), how many (C,)."""
+
+    vectors: Array
+    shares: Array
+    starts: Array
+    counts: Array
 
 
 def rank(
@@ -83,21 +108,16 @@ def rank(
     able = [candidate for candidate in candidates if candidate.facets]
     if not able:
         return []
-    facets = [facet for candidate in able for facet in candidate.facets]
-    counts = np.array([len(candidate.facets) for candidate in able])
-    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    vectors = np.asarray([facet.vector for facet in facets], dtype=np.float64)
-    scores = share_weighted(
-        vectors @ np.asarray(question.vectors, dtype=np.float64).T,
-        np.array([facet.share for facet in facets]),
-        starts,
-        np.asarray(question.weights, dtype=np.float64),
-        temperature,
-    )
+    laid = _laid(able)
+    asked = np.asarray(question.vectors, dtype=np.float64).T
+    weights = np.asarray(question.weights, dtype=np.float64)
+    scores = share_weighted(laid.vectors @ asked, laid.shares, laid.starts, weights, temperature)
+    vectorised = _vectorised_parts(able, laid, question, temperature)
     rows = []
     for index, candidate in enumerate(able):
-        own = slice(starts[index], starts[index] + counts[index])
-        parts = parts_of(candidate, question, float(scores.total[index]), now)
+        own = slice(laid.starts[index], laid.starts[index] + laid.counts[index])
+        shared = {name: float(values[index]) for name, values in vectorised.items()}
+        parts = parts_of(candidate, question, float(scores.total[index]), now) | shared
         total = sum(part_weights.get(name, 0.0) * value for name, value in parts.items())
         rows.append((candidate, parts, total, scores.contribution[own], scores.per_aspect[index]))
     rows.sort(key=lambda row: (-row[2], row[0].creator_id))
@@ -115,8 +135,45 @@ def rank(
     ]
 
 
+def _laid(candidates: Sequence[Candidate]) -> _Laid:
+    facets = [facet for candidate in candidates for facet in candidate.facets]
+    counts = np.array([len(candidate.facets) for candidate in candidates])
+    return _Laid(
+        vectors=np.asarray([facet.vector for facet in facets], dtype=np.float64),
+        shares=np.array([facet.share for facet in facets]),
+        starts=np.concatenate(([0], np.cumsum(counts)[:-1])),
+        counts=counts,
+    )
+
+
+def _vectorised_parts(
+    candidates: Sequence[Candidate], laid: _Laid, question: Question, temperature: float
+) -> dict[str, Array]:
+    """The parts that are products of matrices, each (C,), computed for all candidates at once."""
+    names = [candidate.creator_id for candidate in candidates]
+    facets = (laid.vectors, laid.shares, laid.starts)
+    parts = {"bio": _bios(candidates, laid, question)}
+    parts["affinity"] = affinity_parts(names, *facets, question.taught, temperature)
+    if question.unlike is not None:
+        parts[AWAY] = away_parts(*facets, question.unlike, temperature)
+    return parts
+
+
+def _bios(candidates: Sequence[Candidate], laid: _Laid, question: Question) -> Array:
+    parts = np.full(len(candidates), NEUTRAL)
+    have = np.array([candidate.bio is not None for candidate in candidates])
+    if not have.any():
+        return parts
+    bios = np.asarray([each.bio for each in candidates if each.bio is not None], dtype=np.float64)
+    counts, own = laid.counts[have], np.repeat(have, laid.counts)
+    cosines = np.einsum("fd,fd->f", laid.vectors[own], np.repeat(bios, counts, axis=0))[:, None]
+    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    parts[have] = bio_parts(bios, question.vectors, question.weights, cosines, laid.shares[own], starts)
+    return parts
+
+
 def parts_of(candidate: Candidate, question: Question, score: float, now: datetime) -> dict[str, float]:
-    """Every part of a candidate's score, before the weights.
+    """The parts of a candidate's score that need nothing but itself, before the weights.
 
     ``semantic`` is the share-weighted score plus 1, so that a creator of one facet shows its plain cosine.
     """

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Path, Query, Request, UploadFile
-from pydantic import Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData
 
 from workers.match.answers import (
     BrandAnswer,
     BrandsAnswer,
     CreatorAnswer,
+    CreatorSimilarAnswer,
     MatchAnswer,
     PostAnswer,
     SearchAnswer,
@@ -20,9 +22,10 @@ from workers.match.answers import (
 from workers.match.content import Hit
 from workers.match.duplicates import originals
 from workers.match.limits import FORM_BODY, JSON_BODY
+from workers.match.lookalikes import LookAlikes
 from workers.match.present import brand_answer, creator_answer, hit_answer, match_answer, post_answer, ranked_answer
 from workers.match.problems import invalid, not_found, too_large
-from workers.match.requests import MAX_BRANDS, MAX_LIMIT, MAX_QUERY, MatchRequest, Search, SearchFilters
+from workers.match.requests import MAX_BRANDS, MAX_LIMIT, MAX_QUERY, MatchRequest, Search, SearchFilters, SimilarRequest
 from workers.match.rooms import Rooms
 
 router = APIRouter(prefix="/v1")
@@ -86,13 +89,32 @@ async def match(asked: MatchRequest, rooms: RoomsOf) -> MatchAnswer:
     return match_answer(served, asked.brand_id, rooms.encoder.model_version, asked.explain)
 
 
+class SimilarBy(BaseModel):
+    """The query of look-alikes of a creator."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    also: Annotated[tuple[str, ...], Field(description="Near these creators too; may be repeated")] = ()
+    away: Annotated[tuple[str, ...], Field(description="Away from these creators; may be repeated")] = ()
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
+
+
 @router.get("/creators/{creator_id:path}/similar", tags=["creators"])
-async def similar(
-    creator_id: Id, rooms: RoomsOf, limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 10
-) -> SimilarAnswer:
-    """Creators who post about the same things in the same proportions."""
-    ranked = await rooms.matcher.similar(creator_id, limit)
-    return SimilarAnswer(creator_id=creator_id, hits=[ranked_answer(one) for one in ranked])
+async def similar(creator_id: Id, asked: Annotated[SimilarBy, Query()], rooms: RoomsOf) -> CreatorSimilarAnswer:
+    """Creators who post about the same things in the same proportions; near others too, and away from others."""
+    raw = {"like": (creator_id, *asked.also), "unlike": asked.away, "limit": asked.limit}
+    try:
+        request = SimilarRequest.model_validate(raw)
+    except ValidationError as error:
+        raise RequestValidationError([{**each, "loc": ("query", *each["loc"])} for each in error.errors()]) from error
+    found = await rooms.lookalikes.similar(request)
+    return CreatorSimilarAnswer(creator_id=creator_id, **_similar(request, found))
+
+
+@router.post("/similar", tags=["creators"], dependencies=[JSON_BODY])
+async def similar_to_a_set(asked: SimilarRequest, rooms: RoomsOf) -> SimilarAnswer:
+    """Creators near all of `like` and away from each of `unlike`, under filters; none of those named."""
+    return SimilarAnswer(**_similar(asked, await rooms.lookalikes.similar(asked)))
 
 
 @router.get("/creators/{creator_id:path}", tags=["creators"])
@@ -148,3 +170,8 @@ def _search_answer(rooms: Rooms, hits: list[Hit]) -> SearchAnswer:
     firsts = originals(hits)
     answers = [hit_answer(hit, rooms.media_root, firsts.get(str(hit.post["post_id"]))) for hit in hits]
     return SearchAnswer(hits=answers, model_version=rooms.encoder.model_version)
+
+
+def _similar(asked: SimilarRequest, found: LookAlikes) -> dict[str, Any]:
+    hits = [ranked_answer(one) for one in found.ranked]
+    return {"like": list(asked.like), "unlike": list(asked.unlike), "weights": dict(found.weights), "hits": hits}

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
+from workers.domain.ids import bio_object_id
 from workers.domain.queries import Condition
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array
@@ -22,30 +25,43 @@ _FACETS_OF_A_CREATOR = 64
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """Candidates in the order of their ids, and how many near ones each check on our side refused."""
+    """Candidates in the order of their ids, and how many near ones each check on our side refused.
+
+    ``cuts``: per vector the cosine of the last facet that was near enough to be asked for; None where none was.
+    """
 
     candidates: tuple[Candidate, ...]
     refused: Mapping[str, int]
+    cuts: tuple[float | None, ...] = ()
 
 
 class Retrieval:
     """Asks ``Facet`` twice: what is near, then all of who is near, so that the score sees a candidate whole."""
 
-    def __init__(self, index: Index) -> None:
-        self._index = index
+    def __init__(self, index: Index, model_version: str) -> None:
+        self._index, self._model_version = index, model_version
 
     async def candidates(
-        self, vectors: Array, filters: HardFilters, limit: int, lifts: Mapping[str, float]
+        self,
+        vectors: Array,
+        filters: HardFilters,
+        limit: int,
+        lifts: Mapping[str, float],
+        *,
+        fetched: int | None = None,
     ) -> Retrieved:
-        """Creators with a facet near one of the vectors (A, d) who pass every filter. ``lifts``: by creator."""
+        """Creators with a facet near one of the vectors (A, d) who pass every filter. ``lifts``: by creator.
+
+        ``fetched``: how many facets to ask for by each vector, where it is not to follow from ``limit``.
+        """
         # What is refused on our side after the fact must not eat up the shortlist.
-        fetched = MOST_FETCHED if filters.checks else depth(limit)
+        fetched = MOST_FETCHED if filters.checks else fetched or depth(limit)
         conditions = filters.all_conditions()
         near = await asyncio.gather(
             *(self._index.near("Facet", vector, limit=fetched, conditions=conditions) for vector in vectors)
         )
         creators = sorted({str(found.object.properties["creator_id"]) for hits in near for found in hits})
-        facets = await self._facets(creators)
+        facets, bios = await asyncio.gather(self.facets_by_creator(creators), self.bios_of(creators))
         kept, refused = [], Counter[str]()
         for creator_id in creators:
             # A creator whose facets were replaced between the two questions has some, or is gone.
@@ -53,10 +69,11 @@ class Retrieval:
                 continue
             reason = filters.refusal(newest(own).properties)
             if reason is None:
-                kept.append(candidate_of(creator_id, own, lifts.get(creator_id, 0.0)))
+                kept.append(candidate_of(creator_id, own, lifts.get(creator_id, 0.0), bios.get(creator_id)))
             else:
                 refused[reason] += 1
-        return Retrieved(tuple(kept), dict(refused))
+        cuts = tuple(hits[-1].cosine if hits else None for hits in near)
+        return Retrieved(tuple(kept), dict(refused), cuts)
 
     async def facets_of(self, creator_id: str, vectors: bool = True) -> list[StoredObject]:
         """Every searchable facet of one creator, the heaviest first."""
@@ -64,7 +81,8 @@ class Retrieval:
         found = await self._index.matching("Facet", (condition,), limit=_FACETS_OF_A_CREATOR, vectors=vectors)
         return sorted(found, key=lambda each: (-number(each.properties, "share"), str(each.properties["facet_id"])))
 
-    async def _facets(self, creators: Sequence[str]) -> Mapping[str, list[StoredObject]]:
+    async def facets_by_creator(self, creators: Sequence[str]) -> Mapping[str, list[StoredObject]]:
+        """Every searchable facet of each of these creators, with its vector."""
         chunks = [creators[start : start + _CREATORS_AT_ONCE] for start in range(0, len(creators), _CREATORS_AT_ONCE)]
         answers = await asyncio.gather(
             *(
@@ -83,8 +101,20 @@ class Retrieval:
                 by_creator[str(facet.properties["creator_id"])].append(facet)
         return by_creator
 
+    async def bios_of(self, creators: Sequence[str]) -> dict[str, Array]:
+        """The bios' vectors by creator, of those who have one: by id, in one request."""
+        ids = {bio_object_id(creator_id, self._model_version): creator_id for creator_id in creators}
+        found = await self._index.fetch("Bio", list(ids), vectors=True)
+        return {ids[name]: each.vectors["bio"] for name, each in found.items() if "bio" in each.vectors}
 
-def candidate_of(creator_id: str, facets: Sequence[StoredObject], lift: float) -> Candidate:
+
+def arrays_of(facets: Sequence[StoredObject]) -> tuple[Array, Array]:
+    """Facets' vectors (n, d) and shares (n,)."""
+    vectors = np.asarray([each.vectors["facet"] for each in facets], dtype=np.float64)
+    return vectors, np.array([number(each.properties, "share") for each in facets])
+
+
+def candidate_of(creator_id: str, facets: Sequence[StoredObject], lift: float, bio: Array | None = None) -> Candidate:
     """A candidate from its facets' objects; the copies of the profile come from the newest of them."""
     properties = newest(facets).properties
     last = properties.get("last_published_at")
@@ -95,6 +125,7 @@ def candidate_of(creator_id: str, facets: Sequence[StoredObject], lift: float) -
         engagement=number(properties, "engagement") if "engagement" in properties else None,
         last_published_at=last if isinstance(last, datetime) else None,
         lift=lift,
+        bio=bio,
     )
 
 

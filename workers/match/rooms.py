@@ -10,6 +10,7 @@ from workers.core.clock import Clock
 from workers.domain.erasure import Erasures
 from workers.domain.feedback import Prior
 from workers.match.access import Gate
+from workers.match.lookalikes import LookAlikeFinder
 from workers.match.lookup import Lookup
 from workers.match.matching import Matcher
 from workers.match.ports import Brands, Outbox, QueryEncoder, Signals
@@ -23,6 +24,7 @@ class Rooms:
 
     searcher: Searcher
     matcher: Matcher
+    lookalikes: LookAlikeFinder
     lookup: Lookup
     brands: Brands
     signals: Signals

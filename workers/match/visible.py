@@ -50,6 +50,10 @@ class VisibleIndex:
         """As the index counts."""
         return await self._index.count(collection, conditions)
 
+    async def flat_cutoff(self, collection: str) -> int:
+        """As the index says."""
+        return await self._index.flat_cutoff(collection)
+
     def _shown(self, stored: StoredObject) -> bool:
         return not self._erasures.erased(str(stored.properties.get("creator_id", "")))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.domain.events import Aspect
-from workers.match.aspects import MAX_ASPECTS, PICTURES, plan_aspects, split_brief
+from workers.match.aspects import MAX_ASPECTS, PICTURES, AspectError, plan_aspects, split_brief
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,17 @@ from workers.match.aspects import MAX_ASPECTS, PICTURES, plan_aspects, split_bri
         ("vegan; yoga; tea", ("vegan", "yoga", "tea")),
         ("a cat; a dog; a cow; a hen; a bee", ("a cat", "a dog", "a cow", "a hen a bee")),
         ("  \n ;; ... ", ()),
+        ("coffee, cake, and cosy mornings", ("coffee", "cake", "cosy mornings")),
+        ("Home baking. Coffee, cake & cosy mornings!", ("Home baking.", "Coffee", "cake", "cosy mornings")),
+        ("Kaffee, Kuchen und Kerzen", ("Kaffee", "Kuchen", "Kerzen")),
+        ("Vienna, Austria", ("Vienna, Austria",)),
+        ("gym, running and yoga with those who train a lot", ("gym, running and yoga with those who train a lot",)),
+        ("1,5 litres of milk, cold", ("1,5 litres of milk, cold",)),
         ("version 2.5 of the camera", ("version 2.5 of the camera",)),
     ],
 )
-def test_a_brief_falls_into_parts_at_sentences_semicolons_and_lines(brief: str, parts: tuple[str, ...]) -> None:
-    """A single word joins what stands before it; the fourth part takes the rest."""
+def test_a_brief_falls_into_parts_at_sentences_semicolons_lines_and_lists(brief: str, parts: tuple[str, ...]) -> None:
+    """A single word joins what stands before it; the fourth part takes the rest; other commas separate nothing."""
     assert split_brief(brief) == parts
 
 
@@ -74,5 +80,22 @@ def test_a_brief_of_emoji_says_something() -> None:
 @pytest.mark.parametrize("text", ["", "  ", " ... "])
 def test_a_given_aspect_without_a_word_is_refused_by_its_place(text: str) -> None:
     """Its vector would stand for anything, and a shortlist made from it for nothing."""
-    with pytest.raises(ValueError, match=r"aspects\.1\.text: an aspect needs words"):
+    with pytest.raises(AspectError, match="an aspect needs words") as caught:
         plan_aspects("", (Aspect(text="coffee", weight=0.5), Aspect(text=text, weight=0.5)), pictures=False)
+    assert caught.value.field == "aspects.1.text"
+
+
+def test_pictures_weigh_what_the_caller_says() -> None:
+    """Beside the weights of the others."""
+    given_aspects = (Aspect(text="coffee", weight=0.5), Aspect(text="travel", weight=0.5))
+    *_, pictures = plan_aspects("", given_aspects, pictures=True, pictures_weight=1.0)
+    assert pictures.weight == pytest.approx(0.5)
+
+
+def test_a_second_brief_takes_the_places_that_are_left() -> None:
+    """The one that was said comes first; where no place is left, the second is left out."""
+    both = plan_aspects("coffee at home; latte art", (), pictures=True, more="chess clubs; tea; snow")
+    assert [one.text for one in both] == ["coffee at home", "latte art", "chess clubs tea snow", PICTURES]
+    assert {round(one.weight, 6) for one in both} == {0.25}
+    full = plan_aspects("a cat; a dog; a cow; a hen", (), pictures=False, more="chess clubs")
+    assert [one.text for one in full] == ["a cat", "a dog", "a cow", "a hen"]

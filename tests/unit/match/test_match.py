@@ -64,8 +64,10 @@ async def test_a_brief_finds_the_creators_who_fit_with_parts_and_evidence(api: h
     assert best["rank"] == 1
     assert best["evidence"] == ["ann-bread", "ann-sport"]
     assert set(best["parts"]) == set(DEFAULT_WEIGHTS)
-    assert best["score"] == pytest.approx(sum(DEFAULT_WEIGHTS[name] * part for name, part in best["parts"].items()))
-    assert (answer["policy"], answer["model"], answer["model_version"]) == ("score.v1", "none", MODEL)
+    assert answer["weights"] == DEFAULT_WEIGHTS
+    for hit in answer["hits"]:
+        assert hit["score"] == sum(answer["weights"][name] * part for name, part in hit["parts"].items())
+    assert (answer["policy"], answer["model"], answer["model_version"]) == ("score.v2", "none", MODEL)
 
 
 async def test_what_was_served_is_on_kafka_before_the_answer(api: httpx.AsyncClient, world: World) -> None:
@@ -108,6 +110,33 @@ async def test_a_signal_moves_the_next_match(api: httpx.AsyncClient, world: Worl
     assert who(await matched(api, brand_id="rye"))[:2] == ["ann", "bea"]
 
 
+async def test_what_outcomes_taught_is_carried_to_creators_alike(api: httpx.AsyncClient, world: World) -> None:
+    """Of this brand alone, and not to the one it was learned of: that has its own feedback."""
+    for name in ("gil", "hal"):
+        world.creator(name, {"bread": 0.7, "chess": 0.3}, safety={"alcohol": 0.1})
+    neutral = await matched(api, brand_id="rye")
+    assert {hit["parts"]["affinity"] for hit in neutral["hits"]} == {0.0}
+    signal(world, "gil", impressions=5000, clicks=60, conversions=9)
+    parts = {hit["creator_id"]: hit["parts"] for hit in (await matched(api, brand_id="rye"))["hits"]}
+    assert parts["hal"]["affinity"] > parts["ann"]["affinity"] > 0
+    assert (parts["gil"]["affinity"], parts["hal"]["feedback"]) == (0.0, 0.0)
+    anonymous = await matched(api, brief="bread")
+    assert {hit["parts"]["affinity"] for hit in anonymous["hits"]} == {0.0}
+
+
+async def test_a_true_bio_moves_its_creator_up_and_a_lying_one_moves_nobody(
+    api: httpx.AsyncClient, world: World
+) -> None:
+    """Equal in all else; a bio that boasts of bread does not bring a chess player nearer to it."""
+    world.creator("zoe", {"bread": 0.7, "sport": 0.3}, bio="bread")
+    world.creator("zac", {"chess": 0.9, "cat": 0.1}, bio="bread")
+    answer = await matched(api, brief="bread")
+    assert who(answer)[:3] == ["zoe", "ann", "bea"]
+    parts = {hit["creator_id"]: hit["parts"] for hit in answer["hits"]}
+    assert parts["zoe"]["bio"] > 0.9
+    assert parts["ann"]["bio"] == parts["zac"]["bio"] == 0.5
+
+
 async def test_hard_filters_refuse_and_say_how_many(api: httpx.AsyncClient) -> None:
     """Each reason counted on its own; the brand's competitors and safety policy are filters too."""
     answer = await matched(api, brand_id="rye", filters={"followers": {"min": 1000}})
@@ -126,6 +155,38 @@ async def test_the_wanted_audience_moves_the_score_and_refuses_nobody(api: httpx
     assert who(answer) == ["eva", "ann", "bea", "fay"]
 
 
+async def test_a_known_audience_can_be_asked_for(api: httpx.AsyncClient, world: World) -> None:
+    """Whatever it is; of the others nothing is known."""
+    world.creator("eva", {"bread": 1.0}, audience={"gender": {"men": 0.9}})
+    answer = await matched(api, brief="bread", filters={"known_audience": "gender"})
+    assert who(answer) == ["eva"]
+    assert answer["filtered_out"] == {"audience.gender.known": 4}
+    both = await matched(api, brief="bread", filters={"known_audience": ["gender", "age"]})
+    assert (who(both), both["filtered_out"]["audience.age.known"]) == ([], 5)
+
+
+async def test_block_lists_and_competitors_exclusive_creators_are_left_out(
+    api: httpx.AsyncClient, world: World
+) -> None:
+    """Of the request and of the brand; a brand's own exclusive creators stay."""
+    world.creator("eva", {"bread": 1.0}, exclusive_brands=["rye"], safety={"alcohol": 0.1})
+    answer = await matched(api, brand_id="rye", filters={"exclude_creators": ["ann"], "competitors": ["wheat"]})
+    assert who(answer) == ["eva", "bea"]
+    assert answer["filtered_out"] == {"excluded": 1, "competitor": 1, "safety.alcohol": 1}
+    exclusive = await matched(api, brief="bread", filters={"competitors": ["rye", "oat"]})
+    assert who(exclusive) == ["ann", "bea", "dan"]
+
+
+async def test_language_price_and_activity_refuse(api: httpx.AsyncClient, world: World) -> None:
+    """What is unknown meets none of them."""
+    world.creator("eva", {"bread": 1.0}, language="de", price={"amount": 300, "currency": "EUR"})
+    for filters in ({"language": "de"}, {"price": {"max": 300}}):
+        assert who(await matched(api, brief="bread", filters=filters)) == ["eva"]
+    assert who(await matched(api, brief="bread", filters={"price": {"max": 299}})) == []
+    assert len(who(await matched(api, brief="bread", filters={"active_within_days": 2}))) == 5
+    assert who(await matched(api, brief="bread", filters={"active_within_days": 1})) == []
+
+
 async def test_weights_are_the_callers_to_choose(api: httpx.AsyncClient) -> None:
     """What is left out stands at its default."""
     answer = await matched(api, brief="bread", weights={"semantic": 0, "freshness": 0}, explain=True)
@@ -139,6 +200,7 @@ async def test_an_explanation_says_what_the_answer_rests_on(api: httpx.AsyncClie
     told = answer["explanation"]
     assert [(one["text"], one["weight"]) for one in told["aspects"]] == [("bread at home", 0.5), ("chess", 0.5)]
     assert (told["creators"], told["allowed"], told["candidates"]) == (4, 2, 2)
+    assert told["search"] == {"facets": 7, "allowed": 3, "cutoff": 40_000, "method": "exact"}
     assert sum(answer["hits"][0]["explanation"]["facets"].values()) == pytest.approx(1.0)
 
 
@@ -150,6 +212,12 @@ async def test_pictures_are_an_aspect(api: httpx.AsyncClient, world: World) -> N
     assert [one["text"] for one in own["explanation"]["aspects"]] == ["chess club", "reference pictures"]
     said = await matched(api, brand_id="pic", brief="sport", explain=True)
     assert [one["text"] for one in said["explanation"]["aspects"]] == ["sport"]
+    both = await matched(api, brand_id="pic", brief="sport", stored_brief=True, images_weight=0.5, explain=True)
+    assert [(one["text"], one["weight"]) for one in both["explanation"]["aspects"]] == [
+        ("sport", 0.4),
+        ("chess club", 0.4),
+        ("reference pictures", 0.2),
+    ]
 
 
 async def test_a_brand_that_is_not_known_is_not_found(api: httpx.AsyncClient) -> None:
@@ -163,6 +231,9 @@ async def test_a_brief_without_a_word_is_refused(api: httpx.AsyncClient) -> None
     answer = await api.post("/v1/match", json={"brief": " ... "})
     assert answer.status_code == 422
     assert "words, aspects or pictures" in answer.json()["detail"]
+    aspects = [{"text": "bread", "weight": 0.5}, {"text": "...", "weight": 0.5}]
+    (error,) = (await api.post("/v1/match", json={"aspects": aspects})).json()["errors"]
+    assert (error["field"], error["message"]) == ("aspects.1.text", "an aspect needs words")
 
 
 async def test_another_model_version_is_refused_clearly(api: httpx.AsyncClient, world: World) -> None:

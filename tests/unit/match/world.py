@@ -16,7 +16,7 @@ from workers.domain.erasure import ErasureKey, Erasures
 from workers.domain.events import Audience, BrandBriefed, Event, Price, Profile
 from workers.domain.feedback import Prior
 from workers.domain.filters import canonical_json, filter_fields
-from workers.domain.ids import creator_object_id, facet_id, post_object_id, visual_id
+from workers.domain.ids import bio_object_id, creator_object_id, facet_id, post_object_id, visual_id
 from workers.domain.media import InvalidMedia
 from workers.domain.reasons import InvalidEvent
 from workers.domain.stored import StoredObject
@@ -24,6 +24,7 @@ from workers.domain.vectors import Array
 from workers.match.access import EVERYTHING, Gate, Keyring
 from workers.match.dead_posts import DeadPosts
 from workers.match.keys import Scope
+from workers.match.lookalikes import LookAlikeFinder
 from workers.match.lookup import Lookup
 from workers.match.matching import Constants, Matcher
 from workers.match.rooms import Rooms
@@ -156,6 +157,7 @@ class World:
             Constants(0.12, PRIOR),
             self.clock,
             lambda: f"match-{next(numbers)}",
+            self.erasures,
         )
 
         async def health() -> Health:
@@ -165,6 +167,7 @@ class World:
         return Rooms(
             searcher=searcher,
             matcher=matcher,
+            lookalikes=LookAlikeFinder(index, self.encoder, 0.12, self.clock),
             lookup=lookup,
             brands=self.brands,
             signals=signals,
@@ -233,7 +236,7 @@ class World:
         )
 
     def creator(self, creator_id: str, facets: dict[str, float], **profile: object) -> None:
-        """A creator by the words and shares of their facets."""
+        """A creator by the words and shares of their facets; ``bio`` is what it speaks of."""
         audience = profile.pop("audience", None)
         price = profile.pop("price", None)
         safety = profile.pop("safety", None)
@@ -264,6 +267,9 @@ class World:
             "name": creator_id,
             "profile_json": canonical_json(whole.model_dump(mode="json")),
         }
+        if whole.bio:
+            own_bio = {"bio": axis(*whole.bio.split())}
+            self.index.put("Bio", StoredObject(bio_object_id(creator_id, MODEL), shared, own_bio))
         self.index.put(
             "Creator",
             StoredObject(creator_object_id(creator_id, MODEL), {**shared, **about}, {"creator": axis("bread")}),

@@ -86,6 +86,12 @@ class WeaviateIndex:
         among, out = await asyncio.gather(self._counted(collection, to_filter(plain)), self._counted(collection, both))
         return among - out
 
+    async def flat_cutoff(self, collection: str) -> int:
+        """The collection's own ``flatSearchCutoff``, as the server has it now."""
+        found = await asked(self._collection(collection).config.get(), f"the definition of {collection}")
+        ((_, vector),) = found.vector_config.items()
+        return int(vector.vector_index_config.flat_search_cutoff)
+
     async def _counted(self, collection: str, filters: Any) -> int:
         query = self._collection(collection).aggregate.over_all(filters=filters, total_count=True)
         answer = await asked(query, f"{collection} counted")

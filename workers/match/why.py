@@ -1,0 +1,166 @@
+"""Why a named creator is not in a shortlist, or where it stands: each cause with the value that makes it so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+
+from workers.domain.erasure import Erasures
+from workers.domain.ids import creator_object_id
+from workers.domain.queries import Condition, Relation, all_hold
+from workers.domain.stored import PropertyValue, StoredObject
+from workers.match.filters import Check, HardFilters
+from workers.match.ports import Index
+from workers.match.ranking import Candidate, Question, Ranked, rank
+from workers.match.retrieval import Retrieval, Retrieved, candidate_of, newest
+
+Verdict = Literal["unknown", "erased", "not_searchable", "refused", "not_near", "ranked", "shortlisted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A hard filter that a creator does not meet: its reason, what it wants, and what is known of the creator."""
+
+    reason: str
+    wanted: tuple[str, ...]
+    found: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """A creator's facet nearest to an aspect, and the cosine that was needed: None where nothing was found at all."""
+
+    facet_id: str
+    exemplar_post_id: str
+    cosine: float
+    cut: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What became of a creator. ``own``: its place and parts; of one who is refused or not near, those it would have.
+
+    ``of``: how many creators were ranked; ``last`` the last one of the shortlist.
+    """
+
+    creator_id: str
+    verdict: Verdict
+    refused: tuple[Refusal, ...] = ()
+    nearest: tuple[Nearness, ...] = ()
+    own: Ranked | None = None
+    of: int = 0
+    last: Ranked | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A match as it was ranked."""
+
+    question: Question
+    filters: HardFilters
+    weights: Mapping[str, float]
+    temperature: float
+    now: datetime
+    limit: int
+
+    def rank(self, candidates: Sequence[Candidate], limit: int) -> list[Ranked]:
+        """The best of these candidates, as this match ranks."""
+        return rank(candidates, self.question, self.weights, temperature=self.temperature, now=self.now, limit=limit)
+
+
+class Reasons:
+    """Asks the index about one creator, once a match is ranked."""
+
+    def __init__(self, index: Index, retrieval: Retrieval, model_version: str, erasures: Erasures) -> None:
+        self._index, self._retrieval, self._model_version = index, retrieval, model_version
+        self._erasures = erasures
+
+    async def why(self, creator_id: str, asked: Asked, retrieved: Retrieved, lift: float) -> Why:
+        """One verdict, the first that holds: erased, unknown, not searchable, refused, not near, or its place."""
+        if self._erasures.erased(creator_id):
+            return Why(creator_id, "erased")
+        name = creator_object_id(creator_id, self._model_version)
+        whole = (await self._index.fetch("Creator", [name])).get(name)
+        facets = await self._retrieval.facets_of(creator_id)
+        if whole is None and not facets:
+            return Why(creator_id, "unknown")
+        properties = newest(facets).properties if facets else whole.properties if whole else {}
+        refused = refusals(asked.filters, properties)
+        if not facets:
+            return Why(creator_id, "not_searchable", refused)
+        among = {each.creator_id: each for each in retrieved.candidates}
+        bios = await self._retrieval.bios_of([creator_id])
+        candidate = among.get(creator_id) or candidate_of(creator_id, facets, lift, bios.get(creator_id))
+        nearest = nearness(facets, asked.question, retrieved.cuts)
+        able = [*among.values(), *([] if creator_id in among else [candidate])]
+        ranked = asked.rank(able, len(able))
+        own = next(one for one in ranked if one.creator_id == creator_id)
+        others = [one for one in ranked if one.creator_id in among]
+        shortlist = others[: asked.limit]
+        last = shortlist[-1] if shortlist else None
+        if creator_id in among:
+            verdict: Verdict = "shortlisted" if own.rank <= asked.limit else "ranked"
+            return Why(creator_id, verdict, (), nearest, own, len(others), last)
+        verdict = "refused" if refused else "not_near"
+        return Why(creator_id, verdict, refused, nearest, own, len(others), last and _place(last, others))
+
+
+def _place(one: Ranked, ranked: Sequence[Ranked]) -> Ranked:
+    """Its place without the named creator, who was not ranked."""
+    return replace(one, rank=1 + [each.creator_id for each in ranked].index(one.creator_id))
+
+
+def refusals(filters: HardFilters, properties: Mapping[str, PropertyValue]) -> tuple[Refusal, ...]:
+    """Every hard filter that a creator of these properties does not meet, in the filters' order."""
+    by_condition = [
+        Refusal(reason, tuple(map(_said, own)), {each.property: properties.get(each.property) for each in own})
+        for reason, own in filters.conditions.items()
+        if not all_hold(own, properties)
+    ]
+    by_check = [
+        Refusal(reason, (_bound(check),), {".".join((check.property, *check.path)): check.value(properties)})
+        for reason, check in filters.checks.items()
+        if not check.holds(properties)
+    ]
+    return (*by_condition, *by_check)
+
+
+_RELATIONS: Mapping[Relation, str] = {
+    "equal": "is",
+    "any_of": "any of",
+    "none_of": "none of",
+    "at_least": "at least",
+    "at_most": "at most",
+    "not_over": "not known to be over",
+}
+
+
+def _said(condition: Condition) -> str:
+    value = condition.value
+    text = ", ".join(value) if isinstance(value, tuple) else value.isoformat() if isinstance(value, datetime) else value
+    own = f"{condition.property} {_RELATIONS[condition.relation]} {text}"
+    return own if condition.otherwise is None else f"{own}, or {_said(condition.otherwise)}"
+
+
+def _bound(check: Check) -> str:
+    return f"{'.'.join(check.path)} at least {check.least}, and known"
+
+
+def nearness(facets: Sequence[StoredObject], question: Question, cuts: Sequence[float | None]) -> tuple[Nearness, ...]:
+    """For each aspect the facet that is nearest to it, by the exact vectors, and the cut of the search."""
+    vectors = np.asarray([each.vectors["facet"] for each in facets], dtype=np.float64)
+    cosines = vectors @ np.asarray(question.vectors, dtype=np.float64).T
+    best = cosines.argmax(axis=0)
+    return tuple(
+        Nearness(
+            facet_id=str(facets[place].properties["facet_id"]),
+            exemplar_post_id=str(facets[place].properties["exemplar_post_id"]),
+            cosine=float(cosines[place, aspect]),
+            cut=cuts[aspect],
+        )
+        for aspect, place in enumerate(best)
+    )
