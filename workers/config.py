@@ -180,6 +180,12 @@ class Settings(BaseSettings):
     fold_duplicate: float = Field(
         0.25, gt=0, le=1, description="Weight of a post that only shows again what earlier posts of its creator showed"
     )
+    safety_tail: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="Part of a creator's output, the worst, over which a safety score is the mean (creators and API)",
+    )
     landmark: AwareDatetime = Field(
         datetime(2024, 1, 1, tzinfo=UTC), description="Landmark of all forward decay; never change"
     )

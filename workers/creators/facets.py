@@ -24,6 +24,7 @@ class FoldSettings:
     """The constants of the fold, chosen per model; ``facets`` is K and ``window`` P of the algorithm.
 
     ``duplicate_weight``, above 0: what a post counts whose visuals were all in earlier posts of the window.
+    ``safety_tail``: the part of the output, the worst, over which a safety score is the mean.
     """
 
     model_version: str
@@ -35,6 +36,7 @@ class FoldSettings:
     caption_weight: float
     landmark: datetime
     duplicate_weight: float = 1.0
+    safety_tail: float = 0.05
 
     def weight(self, published_ms: int) -> float:
         """Forward decay (Cormode et al., ICDE 2009): grows with the post's time, never with the clock.

@@ -22,6 +22,7 @@ import numpy as np
 
 from workers.creators.facets import Facet, FoldSettings, add
 from workers.creators.rows import POST, PROFILE, PostRow, ProfileRow, creator_prefix, post_key, profile_key, row_hash
+from workers.creators.safety import Output
 from workers.domain.perceptual import alike, looks_of
 from workers.domain.vectors import Array
 
@@ -30,8 +31,9 @@ from workers.domain.vectors import Array
 class Fold:
     """What is computed from a creator's rows. ``known`` is N, ``live`` the posts not removed, ``start`` the window's.
 
-    ``revision`` is the sum of the rows' revisions; ``recency`` the sum of w·x over the window, float64 (d,); ``looks``
-    the window's visuals as they are compared, uint64 (n, 3).
+    ``revision`` and ``safety_revision`` are the sums of the rows' own; ``recency`` the sum of w·x over the window,
+    float64 (d,); ``looks`` the window's visuals as they are compared, uint64 (n, 3); ``output`` its posts as safety
+    sees them.
     """
 
     creator_id: str
@@ -45,6 +47,8 @@ class Fold:
     recency: Array | None = None
     looks: Array = field(default_factory=lambda: looks_of(()))
     profile: ProfileRow | None = None
+    safety_revision: int = 0
+    output: Output = field(default_factory=Output)
 
     @property
     def folded(self) -> int:
@@ -94,6 +98,7 @@ def fold_rows(creator_id: str, rows: Rows, settings: FoldSettings) -> Fold:
         start=start,
         newest=order[-1] if order else None,
         profile=rows.profile,
+        safety_revision=sum(row.safety_revision for row in rows.posts.values()),
     )
     for _, post_id in order[max(0, start - removed) :]:
         fold = _folded_in(fold, post_id, rows.posts[post_id], settings)
@@ -117,8 +122,22 @@ def with_new_post(fold: Fold, post_id: str, row: PostRow, settings: FoldSettings
         live=fold.live + 1,
         revision=fold.revision + row.revision,
         newest=key,
+        safety_revision=fold.safety_revision + row.safety_revision,
     )
     return _folded_in(grown, post_id, row, settings)
+
+
+def with_scores(fold: Fold, post_id: str, old: PostRow, new: PostRow) -> Fold | None:
+    """The fold with a post scored anew, or None where more than its scores changed. No vector is touched."""
+    if replace(new, scores=old.scores, safety_revision=old.safety_revision).encode() != old.encode():
+        return None
+    key = post_key(fold.creator_id, post_id)
+    return replace(
+        fold,
+        rows_hash=fold.rows_hash ^ row_hash(key, old.encode()) ^ row_hash(key, new.encode()),
+        safety_revision=fold.safety_revision - old.safety_revision + new.safety_revision,
+        output=fold.output.with_scores(post_id, new.scores),
+    )
 
 
 def with_profile(fold: Fold, row: ProfileRow) -> Fold:
@@ -136,15 +155,20 @@ def with_profile(fold: Fold, row: ProfileRow) -> Fold:
 def _folded_in(fold: Fold, post_id: str, row: PostRow, settings: FoldSettings) -> Fold:
     own = looks_of(row.hashes)
     looks = np.concatenate((fold.looks, own)) if len(own) else fold.looks
-    if row.x is None:
+    if row.x is None and not row.scores:
+        # Nothing to look at and nothing to read: no part of the output.
         return replace(fold, looks=looks)
     weight = settings.weight(row.published_ms) * _originality(row, own, fold.looks, settings)
+    output = fold.output.with_post(post_id, row.published_ms, weight, row.scores)
+    if row.x is None:
+        return replace(fold, looks=looks, output=output)
     weighted = weight * row.x.astype(np.float64)
     return replace(
         fold,
         facets=add(fold.facets, post_id, row.published_ms, row.x, weight, settings),
         recency=weighted if fold.recency is None else fold.recency + weighted,
         looks=looks,
+        output=output,
     )
 
 

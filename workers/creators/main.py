@@ -42,6 +42,7 @@ def fold_settings(settings: Settings, model_version: str, dimensions: int) -> Fo
         caption_weight=settings.fold_caption,
         landmark=settings.landmark,
         duplicate_weight=settings.fold_duplicate,
+        safety_tail=settings.safety_tail,
     )
 
 

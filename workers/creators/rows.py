@@ -26,9 +26,11 @@ POST = b"p"
 PROFILE = b"i"
 STANDING = b"s"
 
-_FORMAT, _WITH_HASHES = 1, 2
+_FORMAT, _WITH_HASHES, _WITH_SAFETY = 1, 2, 3
 _POST = struct.Struct("<BBQq8s")
 _COUNT = struct.Struct("<H")
+_SAFETY = struct.Struct("<QB")
+_SCORE = struct.Struct("<d")
 _PLAIN = bytes(HASH_BYTES)
 _REMOVED, _VECTOR = 1, 2
 _STORED = np.dtype("<f2")
@@ -41,7 +43,8 @@ class PostRow:
     A removed post keeps its revision alone: a removal may arrive before its publication, and then there is no date to
     keep. ``published_ms`` is Unix time; ``x`` the post's vector, float16 of shape (d,), None where there is nothing to
     embed; ``tie`` decides between two publications of equal revision; ``hashes`` say how each of its visuals looks
-    (``domain.perceptual``), where that is known.
+    (``domain.perceptual``), where that is known. ``scores`` are its safety probabilities by category, in the order of
+    their names, as the scoring of ``safety_revision`` has them.
     """
 
     revision: int
@@ -50,40 +53,75 @@ class PostRow:
     tie: bytes = bytes(8)
     x: Array | None = None
     hashes: tuple[str, ...] = ()
+    scores: tuple[tuple[str, float], ...] = ()
+    safety_revision: int = 0
 
     def rank(self) -> tuple[int, bool, bytes]:
         """Of two rows of one post the greater rank stays: newer revision, then removal, then the greater hash."""
         return (self.revision, self.removed, self.tie)
 
-    def detail(self) -> int:
-        """Of two rows of one rank the one with more detail stays: one of before there were hashes has none."""
-        return len(self.hashes)
+    def detail(self) -> tuple[int, int, tuple[tuple[str, float], ...]]:
+        """Of two rows of one rank the one with more detail stays: the later scoring, else more hashes.
+
+        A row of before there were hashes has none. The scores themselves decide last, so that two answers of a model
+        to one question leave one row in any order.
+        """
+        return (self.safety_revision, len(self.hashes), self.scores)
 
     def encode(self) -> bytes:
         flags = (_REMOVED if self.removed else 0) | (_VECTOR if self.x is not None else 0)
-        # As ever where there are no hashes: the same row is the same bytes.
-        form = _WITH_HASHES if self.hashes else _FORMAT
+        # As ever where there are no scores, or no hashes: the same row is the same bytes.
+        scored = bool(self.scores or self.safety_revision)
+        form = _WITH_SAFETY if scored else _WITH_HASHES if self.hashes else _FORMAT
         head = _POST.pack(form, flags, self.revision, self.published_ms, self.tie)
-        if self.hashes:
+        if scored:
+            head += _safety_bytes(self)
+        if self.hashes or scored:
             head += _COUNT.pack(len(self.hashes)) + b"".join(bytes.fromhex(each) or _PLAIN for each in self.hashes)
         return head if self.x is None else head + np.ascontiguousarray(self.x, dtype=_STORED).tobytes()
 
     @classmethod
     def decode(cls, data: bytes) -> PostRow:
         """Raises ValueError for bytes that no ``encode`` made."""
-        if len(data) < _POST.size or data[0] not in (_FORMAT, _WITH_HASHES):
+        if len(data) < _POST.size or data[0] not in (_FORMAT, _WITH_HASHES, _WITH_SAFETY):
             raise ValueError(f"not a post's row: {data[:32].hex()}")
         form, flags, revision, published_ms, tie = _POST.unpack_from(data)
-        hashes, end = _hashes(data) if form == _WITH_HASHES else ((), _POST.size)
+        scores, safety_revision, end = _safety(data) if form == _WITH_SAFETY else ((), 0, _POST.size)
+        hashes, end = _hashes(data, end, form == _WITH_HASHES) if form != _FORMAT else ((), end)
         x = np.frombuffer(data, dtype=_STORED, offset=end) if flags & _VECTOR else None
-        return cls(revision, bool(flags & _REMOVED), published_ms, tie, x, hashes)
+        return cls(revision, bool(flags & _REMOVED), published_ms, tie, x, hashes, scores, safety_revision)
 
 
-def _hashes(data: bytes) -> tuple[tuple[str, ...], int]:
-    """A row's hashes, and where they end."""
-    start = _POST.size + _COUNT.size
-    end = start + HASH_BYTES * (_COUNT.unpack_from(data, _POST.size)[0] if len(data) >= start else 0)
-    if not start < end <= len(data):
+def _safety_bytes(row: PostRow) -> bytes:
+    names = [name.encode() for name, _ in row.scores]
+    return _SAFETY.pack(row.safety_revision, len(names)) + b"".join(
+        _COUNT.pack(len(name)) + name + _SCORE.pack(score) for name, (_, score) in zip(names, row.scores, strict=True)
+    )
+
+
+def _safety(data: bytes) -> tuple[tuple[tuple[str, float], ...], int, int]:
+    """A row's scores and their revision, and where they end."""
+    scores = []
+    try:
+        revision, count = _SAFETY.unpack_from(data, _POST.size)
+        end = _POST.size + _SAFETY.size
+        for _ in range(count):
+            length = _COUNT.unpack_from(data, end)[0]
+            name = data[end + _COUNT.size : end + _COUNT.size + length]
+            end += _COUNT.size + length
+            scores.append((name.decode(), _SCORE.unpack_from(data, end)[0]))
+            end += _SCORE.size
+    except struct.error as error:
+        raise ValueError(f"a post's row whose scores are cut off: {data[:32].hex()}") from error
+    return tuple(scores), revision, end
+
+
+def _hashes(data: bytes, at: int, some: bool) -> tuple[tuple[str, ...], int]:
+    """A row's hashes, which begin ``at`` with their number, and where they end; there must be ``some``."""
+    start = at + _COUNT.size
+    count = _COUNT.unpack_from(data, at)[0] if len(data) >= start else 0
+    end = start + HASH_BYTES * count
+    if end > len(data) or (some and not count):
         raise ValueError(f"a post's row whose hashes are cut off: {data[:32].hex()}")
     parts = [data[place : place + HASH_BYTES] for place in range(start, end, HASH_BYTES)]
     return tuple("" if part == _PLAIN else part.hex() for part in parts), end
@@ -147,7 +185,8 @@ def post_row(event: PostEmbedded | PostRetracted, caption_weight: float, dimensi
     x = _item(event, caption_weight, dimensions)
     # A row keeps a plain picture's as zeros.
     hashes = tuple(each if each.strip("0") else "" for each in event.visual_hashes)
-    return PostRow(event.revision, False, published_ms, order, x, hashes)
+    scores = tuple(sorted(event.safety.items()))
+    return PostRow(event.revision, False, published_ms, order, x, hashes, scores, event.safety_revision)
 
 
 def profile_row(event: ProfileEmbedded, dimensions: int) -> ProfileRow:

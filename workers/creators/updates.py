@@ -7,7 +7,8 @@ from uuid import UUID, uuid5
 
 from workers.creators.facets import Facet, FoldSettings
 from workers.creators.fold import Fold
-from workers.domain.events import CreatorUpdated
+from workers.creators.safety import Notable, assess
+from workers.domain.events import CreatorUpdated, NotablePost
 from workers.domain.events import Facet as PublishedFacet
 from workers.domain.ids import STREAMSCOUT, facet_id
 from workers.domain.vectors import to_bytes, unit
@@ -22,6 +23,7 @@ def creator_updated(fold: Fold, settings: FoldSettings) -> CreatorUpdated:
         (_published(fold.creator_id, facet, total, settings.model_version) for facet in fold.facets),
         key=lambda facet: (-facet.share, facet.facet_id),
     )
+    safety = assess(fold.output, settings.safety_tail)
     moving = fold.recency is not None and bool(fold.recency.any())
     return CreatorUpdated(
         creator_id=fold.creator_id,
@@ -33,6 +35,10 @@ def creator_updated(fold: Fold, settings: FoldSettings) -> CreatorUpdated:
         bio=fold.profile.bio if fold.profile else None,
         profile=fold.profile.profile if fold.profile else None,
         last_published_at=_time(fold.newest[0]) if fold.newest else None,
+        safety=dict(safety.scores),
+        safety_posts=tuple(_notable(post) for post in safety.posts),
+        safety_coverage=dict(safety.coverage),
+        safety_revision=fold.safety_revision,
     )
 
 
@@ -51,6 +57,15 @@ def _published(creator_id: str, facet: Facet, total: float, model_version: str) 
         vector=to_bytes(facet.centre()),
         exemplar_post_id=facet.exemplar,
         last_at=_time(facet.last_ms),
+    )
+
+
+def _notable(post: Notable) -> NotablePost:
+    return NotablePost(
+        post_id=post.post_id,
+        published_at=_time(post.published_ms),
+        share=post.share,
+        scores=dict(post.scores),
     )
 
 

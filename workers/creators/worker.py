@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from workers.creators.facets import FoldSettings
-from workers.creators.fold import Fold, fold_rows, read_rows, with_new_post, with_profile
+from workers.creators.fold import Fold, fold_rows, read_rows, with_new_post, with_profile, with_scores
 from workers.creators.rows import (
     PostRow,
     ProfileRow,
@@ -129,7 +129,10 @@ class Creators:
         table.put(key, stays.encode())
         if stays is old:
             return fold
-        grown = with_new_post(fold, post_id, stays, self._settings) if old is None else None
+        if old is None:
+            grown = with_new_post(fold, post_id, stays, self._settings)
+        else:
+            grown = with_scores(fold, post_id, old, stays)
         return self._cache(grown or self._folded(creator_id, table))
 
     def _with_profile(self, creator_id: str, row: ProfileRow, table: Table) -> Fold:

@@ -54,6 +54,9 @@ def compare_update(creator_id: str, expected: CreatorUpdated | None, found: Crea
         detail = f"revision {found.revision}, the rows say {expected.revision}"
         what: What = "stale" if found.revision < expected.revision else "drifted"
         return Difference(what, "update", creator_id, creator_id, detail)
+    if found.safety_revision < expected.safety_revision:
+        detail = f"safety revision {found.safety_revision}, the rows say {expected.safety_revision}"
+        return Difference("stale", "update", creator_id, creator_id, detail)
     wrong = [name for name in type(expected).model_fields if not _same_field(name, expected, found)]
     return Difference("drifted", "update", creator_id, creator_id, f"other {', '.join(wrong)}") if wrong else None
 

@@ -103,6 +103,11 @@ def compare_row(
     if row.rank() < wanted.rank():
         detail = f"{_said(row)}, the post says {_said(wanted)}"
         return Difference("stale", "row", row_id, creator_id, detail, post_id)
+    if row.safety_revision != wanted.safety_revision:
+        detail = f"scored by revision {wanted.safety_revision}, its row by {row.safety_revision}"
+        if row.safety_revision > wanted.safety_revision:
+            return Difference("stale", "post", uuid, creator_id, detail, post_id)
+        return Difference("stale", "row", row_id, creator_id, detail, post_id)
     if whole and (wrong := _unlike(wanted, row)):
         return Difference("drifted", "post", uuid, creator_id, f"not what its row says: {wrong}", post_id)
     return None
@@ -113,6 +118,8 @@ def _unlike(wanted: PostRow, row: PostRow) -> str:
         return f"published_ms {wanted.published_ms} instead of {row.published_ms}"
     if wanted.hashes and wanted.hashes != row.hashes:
         return "other perceptual hashes"
+    if wanted.scores != row.scores:
+        return "other safety scores"
     if (wanted.x is None) != (row.x is None):
         return "vectors where there must be none" if row.x is None else "no vectors"
     if wanted.x is None or row.x is None:

@@ -23,7 +23,7 @@ from tests.unit.creators.world import (
     rows_of,
     vector,
 )
-from workers.creators.fold import Fold, Rows, fold_rows, window_start, with_new_post, with_profile
+from workers.creators.fold import Fold, Rows, fold_rows, window_start, with_new_post, with_profile, with_scores
 from workers.creators.rows import newer, post_row, profile_row
 from workers.creators.updates import creator_updated, update_id
 from workers.domain.events import PostEmbedded, ProfileEmbedded
@@ -40,6 +40,9 @@ def bits(fold: Fold) -> list[object]:
     recency = None if fold.recency is None else fold.recency.tobytes()
     head = [fold.rows_hash, fold.known, fold.live, fold.revision, fold.start, fold.newest, recency, fold.profile]
     head.append(fold.looks.tobytes())
+    output = fold.output
+    head += [fold.safety_revision, output.post_ids, output.published_ms, output.categories]
+    head += [output.weights.tobytes(), output.scores.tobytes()]
     facets = [
         (f.opened_by, f.total.tobytes(), f.weight, f.last_ms, f.post_ids, f.vectors.tobytes(), f.exemplar)
         for f in fold.facets
@@ -51,8 +54,17 @@ posts = st.integers(0, 30)
 revisions = st.integers(0, 3)
 hours = st.integers(0, 2000)
 looks = st.lists(st.just("") | st.builds(look, st.integers(0, 6), st.sampled_from([0, 10, 30])), max_size=4)
+safety = st.dictionaries(st.sampled_from(["alcohol", "drugs", "weapons"]), st.sampled_from([0.0, 0.125, 0.5, 0.875]))
 publications = st.builds(
-    published, post=posts, revision=revisions, hour=hours, seed=st.integers(0, 40), caption=st.booleans(), looks=looks
+    published,
+    post=posts,
+    revision=revisions,
+    hour=hours,
+    seed=st.integers(0, 40),
+    caption=st.booleans(),
+    looks=looks,
+    safety=safety,
+    scoring=st.integers(0, 3),
 )
 removals = st.builds(removed, post=posts, revision=revisions)
 profiles = st.builds(profiled, revision=revisions, name=st.sampled_from(["Mira", "Mira B."]), bio=st.none() | posts)
@@ -72,7 +84,10 @@ def kept_up(events: list[AnyEvent]) -> Fold:
         row = newer(old, post_row(event, SETTINGS.caption_weight, DIMENSIONS))
         rows = replace(rows, posts={**rows.posts, event.post_id: row})
         if row is not old:
-            grown = with_new_post(fold, event.post_id, row, SETTINGS) if old is None else None
+            if old is None:
+                grown = with_new_post(fold, event.post_id, row, SETTINGS)
+            else:
+                grown = with_scores(fold, event.post_id, old, row)
             fold = grown or fold_rows("mira", rows, SETTINGS)
     return fold
 

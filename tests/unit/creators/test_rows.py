@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.creators.world import DIMENSIONS, look, profiled, published, vector
 from workers.creators.rows import PostRow, newer, post_row, profile_row
@@ -54,6 +56,43 @@ def test_a_rows_hashes_come_back_as_they_were() -> None:
         assert back.hashes == row.hashes
         assert back.encode() == row.encode()
         assert (back.x is None) == (row.x is None)
+
+
+def test_a_row_without_scores_keeps_the_bytes_it_had_before_there_were_any() -> None:
+    """With hashes or without: who was never scored is not folded anew."""
+    hashed = post_row(published(1, looks=[look(1)]), 0.5, DIMENSIONS)
+    assert hashed.x is not None
+    head = b"\x02\x02" + (1).to_bytes(8, "little") + hashed.published_ms.to_bytes(8, "little") + hashed.tie
+    assert hashed.encode() == head + b"\x01\x00" + bytes.fromhex(look(1)) + hashed.x.astype("<f2").tobytes()
+    assert post_row(published(1), 0.5, DIMENSIONS).encode()[0] == 1
+
+
+scored = st.builds(
+    published,
+    post=st.integers(0, 3),
+    looks=st.lists(st.just("") | st.builds(look, st.integers(0, 3)), max_size=3),
+    safety=st.dictionaries(st.text(min_size=1, max_size=128), st.floats(0, 1), max_size=5),
+    scoring=st.integers(0, 2**42),
+)
+
+
+@given(scored, st.booleans())
+def test_a_rows_scores_come_back_as_they_were(event: PostEmbedded, embedded: bool) -> None:
+    """To the bit, whatever a category is called; a scoring that could tell nothing is one, too."""
+    row = post_row(event if embedded else event.model_copy(update=GONE), 0.5, DIMENSIONS)
+    back = PostRow.decode(row.encode())
+    assert (back.scores, back.safety_revision, back.hashes) == (row.scores, row.safety_revision, row.hashes)
+    assert dict(back.scores) == event.safety
+    assert back.encode() == row.encode()
+    assert (back.x is None) == (not embedded)
+
+
+@pytest.mark.parametrize("length", [26, 34, 35, 36, 40, 43, 50, 51, 52, 60])
+def test_a_scored_row_that_is_cut_off_is_refused(length: int) -> None:
+    """Within its scores, or the hashes after them."""
+    row = post_row(published(1, looks=[look(1)], safety={"drugs": 0.5}, scoring=1), 0.5, DIMENSIONS)
+    with pytest.raises(ValueError, match="cut off"):
+        PostRow.decode(row.encode()[:length])
 
 
 @pytest.mark.parametrize("length", [3, 26, 27, 28, 30, 45])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -54,8 +55,13 @@ def published(
     seed: int | None = None,
     caption: bool = False,
     looks: Sequence[str] = (),
+    safety: Mapping[str, float] | None = None,
+    scoring: int = 0,
 ) -> PostEmbedded:
-    """Post ``post`` as embedded: ``hour`` after the landmark, vectors drawn from ``seed``, visuals that look so."""
+    """Post ``post`` as embedded: ``hour`` after the landmark, vectors drawn from ``seed``, visuals that look so.
+
+    ``safety``: its scores, by the scoring of revision ``scoring``.
+    """
     seed = post if seed is None else seed
     return PostEmbedded(
         post_id=f"post-{post}",
@@ -66,6 +72,10 @@ def published(
         visual=to_bytes(vector(seed)),
         caption=to_bytes(vector(seed + 1000)) if caption else None,
         visual_hashes=tuple(looks),
+        # As the embedder names a publication: whatever it says counts, and no score does.
+        event_hash=hashlib.sha256(repr((post, revision, hour, seed, caption, tuple(looks))).encode()).hexdigest(),
+        safety=dict(safety or {}),
+        safety_revision=scoring,
     )
 
 
