@@ -73,6 +73,7 @@ def build_app() -> typer.Typer:
         publisher.publish,
         match.search,
         match.match,
+        match.similar,
         match.creator,
         verify.verify,
         match.explain,

@@ -22,8 +22,9 @@ from workers.adapters.registry import build_codec
 from workers.adapters.triton import TritonEncoder
 from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.objects import ObjectStore
+from workers.adapters.weaviate.schema import load_collections
 from workers.adapters.whole_topic import WholeTopics
-from workers.config import Settings
+from workers.config import REPOSITORY, Settings
 from workers.domain.events import (
     Audience,
     BrandBriefed,
@@ -38,11 +39,12 @@ from workers.domain.events import (
 )
 from workers.domain.feedback import decay_factor
 from workers.domain.filters import filter_fields
-from workers.domain.ids import creator_object_id, facet_id, post_object_id, visual_id
+from workers.domain.ids import bio_object_id, creator_object_id, facet_id, post_object_id, visual_id
 from workers.domain.model_card import ModelCard, load_model_card
 from workers.domain.stored import StoredObject
 from workers.domain.topics import topic_name
 from workers.domain.vectors import Array, centre
+from workers.match import retrieval
 from workers.match.client import ApiClient, ApiRefusedError, ApiUnavailable, find_api
 from workers.match.keys import Scope, new_key, write_keys
 from workers.match.main import serving
@@ -127,7 +129,7 @@ def creator_objects(
 
 @pytest.fixture(scope="module")
 def filled(settings: Settings, card: ModelCard) -> None:
-    """Three posts and three creators in Weaviate, as embedder and indexer write them."""
+    """Three posts, three creators and one without facets in Weaviate, as embedder and indexer write them."""
     asyncio.run(fill(settings, card))
 
 
@@ -145,6 +147,12 @@ async def fill(settings: Settings, card: ModelCard) -> None:
             whole, parts = creator_objects(creator, facets, version, women)
             assert await store.upsert("Creator", [whole]) == [None]
             assert await store.upsert("Facet", parts) == [None, None]
+        bio = {"creator_id": "ann", "model_version": version, "revision": 3}
+        ann = StoredObject(bio_object_id("ann", version), bio, {"bio": vectors["cake"]})
+        assert await store.upsert("Bio", [ann]) == [None]
+        nothing_yet = {"creator_id": "dan", "model_version": version, "revision": 1}
+        dan = StoredObject(creator_object_id("dan", version), nothing_yet)
+        assert await store.upsert("Creator", [dan]) == [None]
 
 
 @pytest.fixture
@@ -279,7 +287,7 @@ async def test_filters_are_the_stores_own(api: httpx.AsyncClient) -> None:
         api, brief="cake", filters={"audience": {"gender": {"women": 0.4}}, "followers": {"max": 600}}
     )
     assert who(answer) == ["cid"]
-    assert answer["filtered_out"] == {"followers": 1, "audience.gender.women": 1}
+    assert answer["filtered_out"] == {"followers": 2, "audience.gender.women": 2}
 
 
 async def test_events_given_over_http_lie_on_kafka_as_given(
@@ -400,6 +408,71 @@ async def test_look_alikes_come_from_the_index(api: httpx.AsyncClient) -> None:
     """Never the creator."""
     hits = (await api.get("/v1/creators/ann/similar")).json()["hits"]
     assert [hit["creator_id"] for hit in hits] == ["bea", "cid"]
+
+
+async def test_look_alikes_of_a_set_stay_away_from_others_under_filters(api: httpx.AsyncClient) -> None:
+    """On the vectors that were written; nobody who is named is answered."""
+    near = (await api.post("/v1/similar", json={"like": ["ann"]})).json()
+    assert who(near) == ["bea", "cid"]
+    apart = (await api.post("/v1/similar", json={"like": ["ann"], "unlike": ["cid"]})).json()
+    assert who(apart) == ["bea"]
+    assert -1.0 < apart["hits"][0]["parts"]["away"] < 0.0
+    assert apart["hits"][0]["score"] < near["hits"][0]["score"]
+    some = (await api.post("/v1/similar", json={"like": ["ann", "bea"], "filters": {"followers": {"min": 500}}})).json()
+    assert who(some) == ["cid"]
+    nobody = await api.get("/v1/creators/ann/similar", params={"away": "nobody"})
+    assert nobody.status_code == 404
+
+
+async def test_the_index_says_how_many_a_filter_allows_and_how_it_is_answered(api: httpx.AsyncClient) -> None:
+    """The cutoff is the collection's own."""
+    told = (await matched(api, brief="cake", filters={"followers": {"min": 400}}, explain=True))["explanation"]
+    assert (told["creators"], told["allowed"]) == (4, 2)
+    listed = load_collections(REPOSITORY / "schemas").vectors.flat_search_cutoff
+    assert told["search"] == {"facets": 6, "allowed": 4, "cutoff": listed, "method": "exact"}
+    assert (await matched(api, brief="cake", explain=True))["explanation"]["search"]["method"] == "graph"
+
+
+async def test_why_a_creator_is_not_in_the_list_is_answered_by_the_index(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each cause: unknown, erased, no facet, a filter, too far, below the shortlist."""
+
+    async def why(creator_id: str, **body: Any) -> dict[str, Any]:
+        answer = await matched(api, brief="birthday cake", explain_creator_id=creator_id, **body)
+        told: dict[str, Any] = answer["why"]
+        return told
+
+    assert (await why("nobody"))["verdict"] == "unknown"
+    assert (await api.delete("/v1/creators/fay")).status_code == 202
+    assert (await why("fay"))["verdict"] == "erased"
+    assert (await why("dan"))["verdict"] == "not_searchable"
+    refused = await why("bea", filters={"audience": {"gender": {"women": 0.4}, "country": {"AT": 0.5}}})
+    assert refused["verdict"] == "refused"
+    found = {each["reason"]: each["found"] for each in refused["refused"]}
+    assert found == {
+        "audience.gender.women": {"audience_gender_women": 0.3},
+        "audience.country.AT": {"audience_json.country.AT": 0.3},
+    }
+    below = await why("cid", limit=2)
+    assert (below["verdict"], below["own"]["rank"], below["of"], below["last"]["rank"]) == ("ranked", 3, 3, 2)
+    assert below["own"]["score"] < below["last"]["score"]
+    assert (await why("ann"))["verdict"] == "shortlisted"
+    monkeypatch.setattr(retrieval, "depth", lambda _: 2)
+    far = await why("cid", limit=1)
+    assert far["verdict"] == "not_near"
+    (nearest,) = far["nearest"]
+    assert nearest["cosine"] < nearest["cut"]
+    assert far["own"]["rank"] == 3
+
+
+async def test_a_bio_and_a_known_audience_are_the_indexs_own(api: httpx.AsyncClient) -> None:
+    """The bio's vector is fetched by id: Ann's says what she posts, of the others there is none."""
+    answer = await matched(api, brief="birthday cake", filters={"known_audience": ["gender", "country"]})
+    bios = {hit["creator_id"]: hit["parts"]["bio"] for hit in answer["hits"]}
+    assert bios["ann"] > bios["bea"] == bios["cid"] == 0.5
+    nobody = await matched(api, brief="birthday cake", filters={"known_audience": "age"})
+    assert (who(nobody), nobody["filtered_out"]) == ([], {"audience.age.known": 4})
 
 
 async def test_with_keys_the_api_serves_their_holders_alone(settings: Settings, filled: None, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``streamscout search``, ``match``, ``creator`` and ``explain``: plain functions that the command line mounts.
+"""``streamscout search``, ``match``, ``similar``, ``creator``, ``explain``: functions that the command line mounts.
 
 Exit codes: 0 done, 1 nothing of that name, 2 a wrong request or setting, 3 the API, or a server behind it, is gone.
 """
@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group, RenderableType
-from rich.markup import escape
-from rich.table import Column, Table
+from rich.console import Console, RenderableType
 
 from workers.config import load_settings
 from workers.match.client import ApiClient, ApiRefusedError, find_api
+from workers.match.tables import creator_table, hits_table, shortlist_table, similar_table
 
 _FAILED, _USAGE = 1, 2
 _NOT_FOUND = 404
@@ -23,6 +22,10 @@ _NOT_FOUND = 404
 Api = Annotated[str | None, typer.Option("--api", help="Address of the API; by default the one that runs here.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=100)]
+FiltersJson = Annotated[str | None, typer.Option("--filters", help="More filters as JSON, as the API takes them.")]
+WeightsGiven = Annotated[
+    list[str] | None, typer.Option("--weight", help="How much a part counts, as bio=0.3; may be repeated.")
+]
 Listed = Annotated[list[str] | None, typer.Option(help="May be repeated.")]
 
 
@@ -40,7 +43,7 @@ def search(
         api,
         lambda client: client.search(text, limit=limit, blend=blend, platform=platform, language=language),
     )
-    _show(answer, as_json, _hits_table)
+    _show(answer, as_json, hits_table)
 
 
 def match(
@@ -52,8 +55,12 @@ def match(
     country: Listed = None,
     min_followers: Annotated[int | None, typer.Option(min=0)] = None,
     max_followers: Annotated[int | None, typer.Option(min=0)] = None,
-    filters: Annotated[str | None, typer.Option(help="More filters as JSON, as the API takes them.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="A creator to leave out; may be repeated.")] = None,
+    filters: FiltersJson = None,
+    weight: WeightsGiven = None,
+    stored_brief: Annotated[bool, typer.Option(help="The brand's stored brief too, after the one given.")] = False,
     explain: Annotated[bool, typer.Option(help="Say what the answer rests on.")] = False,
+    why: Annotated[str | None, typer.Option(help="A creator: say why they are not in the list, or where.")] = None,
     api: Api = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,16 +72,41 @@ def match(
         "language": language,
         "country": country,
         "followers": _given({"min": min_followers, "max": max_followers}),
+        "exclude_creators": exclude,
     }
     body = {
         "brief": brief,
         "brand_id": brand,
         "limit": limit,
+        "stored_brief": stored_brief,
         "explain": explain,
+        "explain_creator_id": why,
+        "weights": _weights(weight),
         "filters": {**_given(hard), **_parsed(filters)},
     }
     answer = _asked(api, lambda client: client.match(_given(body)))
-    _show(answer, as_json, _shortlist_table)
+    _show(answer, as_json, shortlist_table)
+
+
+def similar(
+    creator_ids: Annotated[list[str], typer.Argument(help="Creators to be near: all of them.")],
+    away: Annotated[list[str] | None, typer.Option(help="A creator to stay away from; may be repeated.")] = None,
+    limit: Limit = 10,
+    filters: FiltersJson = None,
+    weight: WeightsGiven = None,
+    api: Api = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find creators who are like others: near one, near several at once, away from some."""
+    body = {
+        "like": creator_ids,
+        "unlike": away,
+        "limit": limit,
+        "filters": _parsed(filters),
+        "weights": _weights(weight),
+    }
+    answer = _asked(api, lambda client: client.similar(_given(body)))
+    _show(answer, as_json, similar_table)
 
 
 def creator(
@@ -85,7 +117,7 @@ def creator(
 ) -> None:
     """Show a creator: facets, profile, what outcomes say."""
     answer = _asked(api, lambda client: client.creator(creator_id, vectors))
-    _show(answer, as_json, _creator_table)
+    _show(answer, as_json, creator_table)
 
 
 def explain(
@@ -177,55 +209,20 @@ def _parsed(filters: str | None) -> dict[str, Any]:
     return parsed
 
 
+def _weights(given: list[str] | None) -> dict[str, float]:
+    """``part=number``, each."""
+    weights = {}
+    for each in given or []:
+        name, _, number = each.partition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError as error:
+            raise _fail(f"--weight {each}: a part and a number are wanted, as bio=0.3", _USAGE) from error
+    return weights
+
+
 def _show(answer: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], RenderableType]) -> None:
     if as_json:
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
         Console().print(table(answer))
-
-
-def _cell(value: object) -> str:
-    """A value as a table shows it; captions and names may hold what rich would take for markup."""
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else escape(str(value))
-
-
-def _second(visual: dict[str, Any] | None) -> str:
-    return f" at {visual['timestamp'] / 1000:.1f} s" if visual and visual["timestamp"] else ""
-
-
-def _hits_table(answer: dict[str, Any]) -> Table:
-    ids = (Column(name, overflow="fold") for name in ("post", "creator"))
-    table = Table(*ids, "score", "picture", "caption", "text", title=f"{len(answer['hits'])} posts", box=None)
-    for hit in answer["hits"]:
-        table.add_row(
-            *map(_cell, (hit["post_id"], hit["creator_id"], hit["score"])),
-            _cell(hit["visual_score"]) + _second(hit["visual"]),
-            _cell(hit["caption_score"]),
-            _cell(hit["caption"][:80]),
-        )
-    return table
-
-
-def _shortlist_table(answer: dict[str, Any]) -> Group:
-    refused = ", ".join(f"{reason} {count}" for reason, count in answer["filtered_out"].items()) or "nobody"
-    names = list(answer["hits"][0]["parts"]) if answer["hits"] else []
-    # Without a frame and with the evidence below, whole ids fit eighty columns: ids are there to be copied.
-    table = Table("#", "creator", "score", *names, box=None, pad_edge=False)
-    for hit in answer["hits"]:
-        parts = [_cell(hit["parts"][name]) for name in names]
-        cells = map(_cell, (hit["rank"], hit["creator_id"], hit["score"]))
-        table.add_row(*cells, *parts)
-    evidence = [f"  {hit['rank']}: {', '.join(hit['evidence'])}" for hit in answer["hits"]]
-    below = [*(["evidence", *evidence] if evidence else []), f"filtered out: {refused}"]
-    return Group(f"match {answer['match_id']}", table, escape("\n".join(below)))
-
-
-def _creator_table(answer: dict[str, Any]) -> Table:
-    profile = answer["profile"] or {}
-    title = f"{answer['creator_id']} ({profile.get('name', 'no profile')}): {answer['posts']} posts"
-    table = Table("facet", "share", "posts", "exemplar", title=escape(title))
-    for facet in answer["facets"]:
-        table.add_row(*map(_cell, (facet["facet_id"], facet["share"], facet["posts"], facet["exemplar_post_id"])))
-    told = [f"{one['brand_id']}: lift {one['posterior']['lift']:+.3f}" for one in answer["outcomes"]]
-    table.caption = escape("outcomes: " + (", ".join(told) or "none"))
-    return table

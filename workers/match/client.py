@@ -54,6 +54,10 @@ class ApiClient:
         """``POST /v1/match``."""
         return self.call("POST", "/v1/match", json=body)
 
+    def similar(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """``POST /v1/similar``."""
+        return self.call("POST", "/v1/similar", json=body)
+
     def creator(self, creator_id: str, vectors: bool = False) -> dict[str, Any]:
         """``GET /v1/creators/{id}``."""
         return self.call("GET", f"/v1/creators/{quote(creator_id, safe='')}", params={"vectors": vectors})

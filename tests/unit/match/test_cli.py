@@ -25,7 +25,7 @@ from workers.wire.records import Unavailable
 
 runner = CliRunner()
 app = typer.Typer()
-for command in (cli.search, cli.match, cli.creator, cli.explain):
+for command in (cli.search, cli.match, cli.similar, cli.creator, cli.explain):
     app.command()(command)
 
 
@@ -79,6 +79,49 @@ def test_a_match_takes_a_brief_or_a_brand_and_filters(url: str) -> None:
     assert [hit["creator_id"] for hit in json.loads(told.output)["hits"]] == ["cid"]
 
 
+def test_a_match_says_why_somebody_is_not_in_it(url: str) -> None:
+    """The sentence, and the values that make it so."""
+    wide = {"COLUMNS": "300"}
+    arguments = ["match", "bread", "--api", url, "--why", "cid", "--limit", "1", "--explain"]
+    ranked = runner.invoke(app, arguments, env=wide)
+    assert ranked.exit_code == 0, ranked.output
+    assert "why: cid stands at 2 of 2" in ranked.output
+    assert "last of the list: ann at 1" in ranked.output
+    assert "allowed: 2 of 2 creators, 3 of 3 facets: by the whole graph, approximate; 2 candidates" in ranked.output
+    refused = runner.invoke(app, ["match", "bread", "--api", url, "--why", "cid", "--min-followers", "100"], env=wide)
+    assert "why: cid is refused by followers" in refused.output
+    assert "followers: wanted followers at least 100; followers is 50" in refused.output
+    assert "would have had cid at 2" in refused.output
+    asked = ["match", "bread", "--api", url, "--exclude", "ann", "--brand", "rye", "--stored-brief"]
+    unknown = runner.invoke(app, [*asked, "--why", "x[bold]"], env=wide)
+    assert "why: x[bold] is not known" in unknown.output
+    assert "excluded 1" in unknown.output
+
+
+def test_weights_are_given_by_part(url: str) -> None:
+    """As the table shows them."""
+    told = runner.invoke(app, ["match", "bread", "--api", url, "--weight", "bio=0", "--weight", "semantic=2", "--json"])
+    assert {name: json.loads(told.output)["weights"][name] for name in ("bio", "semantic")} == {"bio": 0, "semantic": 2}
+
+
+def test_look_alikes_are_near_some_and_away_from_others(url: str, world: World) -> None:
+    """With evidence and parts; those of weight 0 are left out of the table."""
+    world.creator("bea", {"bread": 0.6, "sport": 0.4})
+    try:
+        told = runner.invoke(app, ["similar", "ann", "--away", "cid", "--api", url], env={"COLUMNS": "200"})
+        assert told.exit_code == 0, told.output
+        for part in ("near ann, away from cid", "bea-bread", "semantic", "away"):
+            assert part in told.output
+        assert "freshness" not in told.output
+        as_json = runner.invoke(app, ["similar", "ann", "cid", "--api", url, "--json"])
+        assert [hit["creator_id"] for hit in json.loads(as_json.output)["hits"]] == ["bea"]
+    finally:
+        for collection in ("Facet", "Creator"):
+            stored = world.index.collections[collection]
+            for name in [key for key, each in stored.items() if each.properties["creator_id"] == "bea"]:
+                del stored[name]
+
+
 def test_a_creator_is_shown(url: str) -> None:
     """Facets by share."""
     told = runner.invoke(app, ["creator", "ann", "--api", url], env={"COLUMNS": "200"})
@@ -120,6 +163,11 @@ def test_who_shows_the_same_is_explained_too(url: str) -> None:
         (["creator", "nobody"], 1),
         (["match", "--brand", "nobody"], 1),
         (["match"], 2),
+        (["match", "bread", "--weight", "bio"], 2),
+        (["match", "bread", "--weight", "colour=1"], 2),
+        (["similar", "nobody"], 1),
+        (["similar", "ann", "--away", "ann"], 2),
+        (["similar"], 2),
         (["match", "bread", "--filters", "{"], 2),
         (["match", "bread", "--filters", "[]"], 2),
         (["match", "bread", "--filters", '{"colour": 1}'], 2),
