@@ -13,6 +13,7 @@ import typer
 
 from workers.config import Settings, SettingsError, load_settings, spare_the_loopback
 from workers.domain.model_card import ModelCardError
+from workers.domain.safety.prompts import SafetyError
 from workers.wire.records import Unavailable
 
 WORKERS = ("embedder", "creators", "indexer", "outcomes", "match")
@@ -97,6 +98,9 @@ def main() -> None:
         sys.exit(USAGE)
     except ModelCardError as error:
         typer.echo(f"settings: STREAMSCOUT_MODEL_REPOSITORY: {error}", err=True)
+        sys.exit(USAGE)
+    except SafetyError as error:
+        typer.echo(f"settings: {error}", err=True)
         sys.exit(USAGE)
     except Unavailable as error:
         typer.echo(f"cannot be reached: {error}", err=True)

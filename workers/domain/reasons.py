@@ -143,6 +143,11 @@ class Reason(StrEnum):
         "the model's answer has no direction, or is not finite",
         "`streamscout model check`: replay with a sound model; if it is this one picture alone, drop it",
     )
+    SCORING_BEHIND = (
+        "scoring_behind",
+        "a post is to be scored for brand safety by a newer calibration than this embedder has",
+        "bring the newest safety.json to every embedder's model repository; then replay (`streamscout dead replay`)",
+    )
     STORE_REFUSED = (
         "store_refused",
         "the vector store refuses an object for what it holds",

@@ -19,11 +19,13 @@ from workers.domain.events import (
 )
 from workers.domain.ids import published_id
 from workers.domain.parse import canonical_data
+from workers.domain.safety.scoring import NEVER, PostSafety
 from workers.domain.vectors import Array, to_bytes, unit_mean
 from workers.embedder.content import event_hash
 from workers.embedder.erasing import Deleted
 from workers.embedder.objects import Embedded
 from workers.embedder.plan import Keyframes, StoredPost
+from workers.embedder.scores import stored_scores
 from workers.wire.cloudevents import ASKED_BY, SOURCE_TIME, Wire, attributes, source_time
 from workers.wire.records import InRecord, Item, OutRecord
 
@@ -45,15 +47,22 @@ def post_embedded(post: Embedded, model_version: str) -> PostEmbedded:
         caption=_bytes(post.caption),
         event_hash=event_hash(event),
         visual_hashes=_looks(post.visuals),
+        safety=dict(post.safety.post) if post.safety else {},
+        safety_revision=post.safety.revision if post.safety else NEVER,
     )
 
 
-def stored_announced(post: StoredPost, model_version: str) -> PostEmbedded | PostRetracted:
-    """Of a post, or tombstone, as it was found in the store."""
+def stored_announced(
+    post: StoredPost, model_version: str, safety: PostSafety | None = None
+) -> PostEmbedded | PostRetracted:
+    """Of a post, or tombstone, as it was found in the store; with the scores that were just written, if any were."""
     if post.removed or post.published_at is None:
         return PostRetracted(
             post_id=post.post_id, creator_id=post.creator_id, revision=post.revision, model_version=model_version
         )
+    scores, revision = stored_scores(post.object.properties if post.object else {})
+    if safety is not None:
+        scores, revision = dict(safety.post), safety.revision
     return PostEmbedded(
         post_id=post.post_id,
         creator_id=post.creator_id,
@@ -64,6 +73,8 @@ def stored_announced(post: StoredPost, model_version: str) -> PostEmbedded | Pos
         caption=_bytes(post.caption),
         event_hash=post.event_hash or None,
         visual_hashes=_looks(post.media()),
+        safety=scores,
+        safety_revision=revision,
     )
 
 

@@ -26,9 +26,11 @@ from workers.config import Settings
 from workers.core.lease import Lease
 from workers.core.loop import Loop
 from workers.domain.priority import Priority
+from workers.domain.safety.scoring import load_scoring
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
 from workers.embedder.remembering import KnownVectors, RememberingEncoder
+from workers.embedder.scores import Scorer
 from workers.embedder.task import ACCEPTED, Accepted
 from workers.embedder.worker import NAME, Embedder, Lane
 from workers.process.erasures import ends_with, following_erasures
@@ -50,6 +52,7 @@ def run(settings: Settings) -> int:
 async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[Accepted]]:
     """The loop, with Triton and Weaviate reached."""
     card = served_model_card(settings)
+    scorer = Scorer(partial(load_scoring, settings.schemas_dir, settings.model_repository, card))
     producer = KafkaProducer(settings)
     wire = Wire(build_codec(settings), f"streamscout/{NAME}", settings.namespace)
     centring = np.array(card.centring_means.visual), np.array(card.centring_means.caption)
@@ -75,6 +78,7 @@ async def embedder_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[
                     Encoding(RememberingEncoder(encoder.at(Priority.BACKFILL), known), *centring),
                 ),
                 known=known,
+                scorer=scorer,
                 wire=wire,
                 lease=lease,
                 settings=settings,

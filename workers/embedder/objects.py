@@ -12,10 +12,12 @@ from uuid import UUID
 from workers.domain.events import PostPublished, PostRemoved
 from workers.domain.ids import post_object_id, visual_id
 from workers.domain.media import MOST_KEYFRAMES
+from workers.domain.safety.scoring import PostSafety
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array
 from workers.embedder.content import content_hash, event_hash
 from workers.embedder.plan import Keyframe, Keyframes, StoredPost, StoredVisual
+from workers.embedder.scores import post_properties, visual_properties
 
 COPIED = ("creator_id", "revision", "url", "platform", "published_at", "model_version", "language")
 """What ``_copies`` writes on a post and on each of its visuals."""
@@ -25,13 +27,17 @@ MAX_MEDIA = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """A published post with all its vectors: centred, float32 (d,); ``visuals`` of each medium in their order."""
+    """A published post with all its vectors: centred, float32 (d,); ``visuals`` of each medium in their order.
+
+    ``safety`` is there once it is scored.
+    """
 
     event: PostPublished
     media_hashes: tuple[str, ...]
     visuals: tuple[Keyframes, ...]
     caption_hash: str
     caption: Array | None
+    safety: PostSafety | None = None
 
 
 def visual_objects(post: Embedded, model_version: str) -> list[StoredObject]:
@@ -46,7 +52,8 @@ def visual_objects(post: Embedded, model_version: str) -> list[StoredObject]:
             visual_id(event.post_id, position, ordinal, model_version),
             shared
             | {"position": position, "timestamp_ms": keyframe.timestamp_ms}
-            | {"media_hash": media_hash, "media_url": media.url, "perceptual_hash": keyframe.perceptual_hash or ""},
+            | {"media_hash": media_hash, "media_url": media.url, "perceptual_hash": keyframe.perceptual_hash or ""}
+            | visual_properties(post.safety, position, ordinal),
             {"visual": keyframe.vector},
         )
         for position, (media_hash, keyframes, media) in enumerate(
@@ -71,6 +78,7 @@ def post_object(post: Embedded, model_version: str) -> StoredObject:
         "visuals": sum(map(len, post.visuals)),
         "caption": event.caption,
         "hashtags": list(event.hashtags),
+        **post_properties(post.safety),
     }
     vectors = {} if post.caption is None else {"caption": post.caption}
     return StoredObject(post_object_id(event.post_id, model_version), properties, vectors)
@@ -150,6 +158,7 @@ def read_post(post: StoredObject, visuals: Mapping[UUID, StoredObject], model_ve
         published_at=cast("datetime | None", properties.get("published_at")),
         caption=post.vectors.get("caption"),
         visuals=dict(_found(post, visuals, model_version)),
+        object=post,
     )
 
 
@@ -161,7 +170,7 @@ def _found(
             at = int(cast("int", visual.properties.get("timestamp_ms", 0)))
             look = cast("str | None", visual.properties.get("perceptual_hash"))
             keyframe = Keyframe(at, visual.vectors["visual"], look)
-            yield place, StoredVisual(str(visual.properties["media_hash"]), keyframe)
+            yield place, StoredVisual(str(visual.properties["media_hash"]), keyframe, visual)
 
 
 def _copies(event: PostPublished, model_version: str) -> dict[str, PropertyValue]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from workers.domain.events import PostPublished, PostRemoved
+from workers.domain.events import PostPublished, PostRemoved, SafetyRevised
+from workers.domain.safety.scoring import PostSafety
+from workers.domain.stored import StoredObject
 from workers.domain.vectors import Array
 from workers.embedder.content import event_hash
 
@@ -32,10 +34,11 @@ Keyframes = tuple[Keyframe, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredVisual:
-    """A keyframe as it is stored, with the hash of its medium's bytes."""
+    """A keyframe as it is stored, with the hash of its medium's bytes; ``object`` is what lies in the store."""
 
     media_hash: str
     keyframe: Keyframe
+    object: StoredObject | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +59,7 @@ class StoredPost:
     published_at: datetime | None = None
     caption: Array | None = None
     visuals: Mapping[tuple[int, int], StoredVisual] = field(default_factory=dict)
+    object: StoredObject | None = None
 
     def rank(self) -> Rank:
         """Where its event stands among all of this post's."""
@@ -90,6 +94,14 @@ class Republish:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Rescore:
+    """The same, and its safety scores are older than they could be, or wrong: they are written anew, then announced."""
+
+    stored: StoredPost
+    safety: PostSafety
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Retract:
     """The post is gone: its visuals are deleted and a tombstone takes its place."""
 
@@ -106,7 +118,7 @@ class Embed:
     captions: Mapping[str, Array]
 
 
-Plan = Republish | Retract | Embed
+Plan = Republish | Rescore | Retract | Embed
 
 
 def rank_of(event: PostPublished | PostRemoved) -> Rank:
@@ -114,12 +126,15 @@ def rank_of(event: PostPublished | PostRemoved) -> Rank:
     return event.revision, isinstance(event, PostRemoved), event_hash(event)
 
 
-def plan(stored: StoredPost | None, event: PostPublished | PostRemoved) -> Plan:
+def plan(stored: StoredPost | None, event: PostPublished | PostRemoved | SafetyRevised) -> Republish | Retract | Embed:
     """Decide; the same set of events ends in the same stored state, in whatever order and however often they come.
 
     The event that stands already is applied again where that mends something (a removal whose visuals are still there,
     a post whose visuals are not all its own), else only announced again, so that a replay needs no media.
     """
+    if isinstance(event, SafetyRevised):
+        # Nothing is left to score of a post that is gone; one that is being written is scored by who writes it.
+        return Republish(stored if stored and stored.creator_id == event.creator_id and stored.whole() else None)
     if isinstance(event, PostRemoved):
         if stored is None or rank_of(event) >= stored.rank():
             return Retract(event)

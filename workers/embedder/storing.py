@@ -17,7 +17,8 @@ from workers.embedder.objects import (
     tombstone,
     visual_objects,
 )
-from workers.embedder.plan import Embed, Retract, StoredPost
+from workers.embedder.plan import Embed, Rescore, Retract, StoredPost
+from workers.embedder.scores import rescored_post, rescored_visuals
 from workers.embedder.task import Task
 from workers.wire.records import Dead
 
@@ -40,14 +41,17 @@ class Storing:
 
     async def write(self, tasks: Sequence[Task]) -> None:
         """Visuals, then the deletion of those beyond, then posts: a post that is stored marks its visuals complete."""
+        rescored = [(t, t.plan) for t in tasks if isinstance(t.plan, Rescore) and t.verdict is None]
         visuals = [(t, o) for t in tasks if t.embedded for o in visual_objects(t.embedded, self._model)]
-        await self._upsert("Visual", visuals)
+        again = [(t, o) for t, plan in rescored for o in rescored_visuals(plan.stored, plan.safety)]
+        await self._upsert("Visual", [*visuals, *again])
         if surplus := [id_ for task in tasks for id_ in self._surplus(task)]:
             self._lease.check()
             await self._store.delete("Visual", surplus)
         posts = [(t, post_object(t.embedded, self._model)) for t in tasks if t.embedded and t.verdict is None]
         tombstones = [(t, tombstone(t.plan.event, self._model)) for t in tasks if isinstance(t.plan, Retract)]
-        await self._upsert("Post", [*posts, *tombstones])
+        scores = [(t, rescored_post(plan.stored, plan.safety)) for t, plan in rescored if t.verdict is None]
+        await self._upsert("Post", [*posts, *tombstones, *scores])
 
     async def _upsert(self, collection: str, objects: Sequence[tuple[Task, StoredObject]]) -> None:
         """An object that the store refuses for what it holds makes its whole post a dead letter."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workers.domain.events import CreatorErased, CreatorProfiled, CreatorReinstated, PostPublished, PostRemoved
+from workers.domain.events import (
+    CreatorErased,
+    CreatorProfiled,
+    CreatorReinstated,
+    PostPublished,
+    PostRemoved,
+    SafetyRevised,
+)
 from workers.embedder.content import Words, words_of
 from workers.embedder.objects import Embedded
 from workers.embedder.plan import Embed, Plan
@@ -12,8 +19,8 @@ from workers.embedder.progress import Progress
 from workers.wire.letters import ORIGIN, origin_headers
 from workers.wire.records import Item, Verdict
 
-ACCEPTED = (PostPublished, PostRemoved, CreatorProfiled, CreatorErased, CreatorReinstated)
-Accepted = PostPublished | PostRemoved | CreatorProfiled | CreatorErased | CreatorReinstated
+ACCEPTED = (PostPublished, PostRemoved, CreatorProfiled, CreatorErased, CreatorReinstated, SafetyRevised)
+Accepted = PostPublished | PostRemoved | CreatorProfiled | CreatorErased | CreatorReinstated | SafetyRevised
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from workers.domain.events import CreatorErased, CreatorReinstated, PostPublished, PostRemoved
+from workers.domain.events import CreatorErased, CreatorReinstated, PostPublished, PostRemoved, SafetyRevised
 from workers.embedder.task import Accepted
 from workers.wire.records import Item
 
@@ -45,7 +45,7 @@ class Turns:
             if item.record.position.topic != self._retry:
                 self._open.setdefault(event.creator_id, set()).add(_place(item))
             return creator
-        if isinstance(event, PostPublished | PostRemoved) and event.creator_id not in self._open:
+        if isinstance(event, PostPublished | PostRemoved | SafetyRevised) and event.creator_id not in self._open:
             return f"post|{event.post_id}"
         return creator
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from workers.config import Settings
@@ -11,7 +11,14 @@ from workers.containment.dead_letters import delayed
 from workers.core.clock import Clock, SystemClock
 from workers.core.lease import Lease
 from workers.domain.erasure import Erasures
-from workers.domain.events import CreatorErased, CreatorProfiled, CreatorReinstated, PostPublished, PostRemoved
+from workers.domain.events import (
+    CreatorErased,
+    CreatorProfiled,
+    CreatorReinstated,
+    PostPublished,
+    PostRemoved,
+    SafetyRevised,
+)
 from workers.domain.media import InvalidMedia, MediaUnavailable
 from workers.domain.reasons import Reason
 from workers.domain.stored import Store
@@ -21,9 +28,10 @@ from workers.embedder.content import event_hash
 from workers.embedder.encoding import Encoding, all_of
 from workers.embedder.erasing import Erasing
 from workers.embedder.pictures import Pictures
-from workers.embedder.plan import Embed, Keyframe, Republish, Retract, StoredPost, plan
+from workers.embedder.plan import Embed, Keyframe, Republish, Rescore, Retract, StoredPost, plan
 from workers.embedder.progress import Progress, Unfinished
 from workers.embedder.remembering import KnownVectors
+from workers.embedder.scores import Scorer, content
 from workers.embedder.storing import Storing
 from workers.embedder.task import Accepted, Task
 from workers.embedder.turns import Turns, changes_standing
@@ -67,10 +75,11 @@ class Embedder:
         model_version: str,
         erasures: Erasures,
         known: KnownVectors,
+        scorer: Scorer,
         clock: Clock | None = None,
     ) -> None:
         self._retry = topic_name(settings.namespace, f"{NAME}.retry")
-        self._erasures, self._known = erasures, known
+        self._erasures, self._known, self._scorer = erasures, known, scorer
         erasures.forgets(known.clear)
         self._erasing, self.turns = Erasing(store, lease, erasures, model_version), Turns(self._retry)
         self._clock = clock or SystemClock()
@@ -137,10 +146,12 @@ class Embedder:
         with stage(NAME, "fetch"):
             stored = await self._storing.posts(_post_ids(batch))
         tasks = [self._task(item, stored) for item in batch]
+        self._look_at_scores(tasks)
         for part in _parts(tasks):
             await self._bring_vectors(part)
         for task in tasks:
             self._put_together(task)
+        self._score([task for task in tasks if task.embedded])
         with stage(NAME, "store"):
             await self._storing.write(tasks)
         return [self._verdict(task) for task in tasks]
@@ -163,9 +174,26 @@ class Embedder:
         """What is stored of a post decides what is to be done about its event."""
         event, name = item.event, event_hash(item.event)
         decided = None
-        if isinstance(event, PostPublished | PostRemoved):
+        if isinstance(event, PostPublished | PostRemoved | SafetyRevised):
             decided = plan(stored.get(event.post_id), event)
         return Task(item, name, decided, self._unfinished.of(name))
+
+    def _look_at_scores(self, tasks: Sequence[Task]) -> None:
+        """Posts that are only to be announced again: with scores that are right. Nothing is fetched for it."""
+        for task in tasks:
+            event = task.item.event
+            if isinstance(event, SafetyRevised) and (why := self._scorer.reaches(event.safety_revision)):
+                task.verdict = Dead(Reason.SCORING_BEHIND, why)
+        repeated = [(task, task.plan) for task in tasks if isinstance(task.plan, Republish) and task.verdict is None]
+        for (task, _), decided in zip(repeated, self._scorer.again([each for _, each in repeated]), strict=True):
+            task.plan = decided
+
+    def _score(self, tasks: Sequence[Task]) -> None:
+        """New posts, all of them in one product."""
+        posts = [task.embedded for task in tasks if task.embedded]
+        scored = self._scorer.score([content(p.visuals, p.caption, p.event.caption, p.event.hashtags) for p in posts])
+        for task, post, safety in zip(tasks, posts, scored, strict=True):
+            task.embedded = replace(post, safety=safety)
 
     async def _collect(self, task: Task) -> None:
         """Pixels of the pictures whose vectors are not known; a verdict where a picture is broken or withheld."""
@@ -238,6 +266,8 @@ class Embedder:
                 if stored is None:
                     return ()
                 event = events_out.stored_announced(stored, self._model)
+            case _, Rescore(stored=stored, safety=safety):
+                event = events_out.stored_announced(stored, self._model, safety)
             case _, Retract(event=removal):
                 event = events_out.post_retracted(removal, self._model)
             case CreatorProfiled() as profiled, _:
@@ -265,7 +295,7 @@ def _parts(tasks: Sequence[Task]) -> Iterator[list[Task]]:
 
 
 def _post_ids(batch: Sequence[Item[Accepted]]) -> list[str]:
-    return [item.event.post_id for item in batch if isinstance(item.event, PostPublished | PostRemoved)]
+    return [item.event.post_id for item in batch if isinstance(item.event, PostPublished | PostRemoved | SafetyRevised)]
 
 
 def _keep(progress: Progress, vectors: dict[str, V], hash_: str, vector: V | None) -> None:

@@ -48,7 +48,7 @@ async def _page(look: Look, page: Sequence[StoredObject]) -> None:
     ids = [id_ for post in posts for id_ in stored_visual_ids(post, model)]
     visuals = await look.store.fetch("Visual", ids, vectors=True) if ids else {}
     for post in posts:
-        found = compare_post(post, visuals, look.rules.fold)
+        found = compare_post(post, visuals, look.rules.fold, look.rules.scoring)
         for difference in found.differences:
             look.keep(difference)
         for id_ in stored_visual_ids(post, model):

@@ -14,7 +14,7 @@ from workers.domain.vectors import Array
 
 What = Literal["missing", "extra", "stale", "drifted"]
 """Missing: not there. Extra: there, and nothing stands behind it. Stale: of an older revision. Drifted: changed."""
-Kind = Literal["post", "visual", "row", "update", "facet", "creator", "bio", "fact", "signal"]
+Kind = Literal["post", "visual", "row", "update", "facet", "creator", "bio", "fact", "signal", "safety"]
 TOLERANCE: Final = 1e-3
 """How far a number of a vector may be from what it must be."""
 
@@ -28,6 +28,7 @@ UPSTREAM: Final[dict[Kind, tuple[str, ...]]] = {
     "bio": ("indexer",),
     "fact": ("outcomes",),
     "signal": ("outcomes",),
+    "safety": ("embedder",),
 }
 """Whose unread events may still change a thing of this kind."""
 COLLECTION: Final[dict[Kind, str]] = {
@@ -44,7 +45,8 @@ class Difference:
     """One thing that is not as it must be. ``key`` decides its partition: the creator, or a signal's brand.
 
     ``id``: of an object its uuid, of a row ``creator_id/post_id``, of an update the creator, of a signal
-    and of the facts of an erased creator ``brand_id|creator_id``. ``post_id``: of a post, visual or row.
+    and of the facts of an erased creator ``brand_id|creator_id``; of safety scores their post's.
+    ``post_id``: of a post, visual, row or scores.
     """
 
     what: What

@@ -10,6 +10,7 @@ from uuid import UUID
 from workers.creators.facets import FoldSettings
 from workers.creators.rows import standing_key
 from workers.domain.erasure import Erasures
+from workers.domain.safety.scoring import Scoring
 from workers.domain.stored import StoredObject
 from workers.outcomes.attribution import Decay
 from workers.verify.differences import Difference, Kind, What
@@ -42,6 +43,7 @@ class Rules:
     fold: FoldSettings
     min_share: float
     decay: Decay
+    scoring: Scoring
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,12 @@ class Look:
 
     @property
     def differences(self) -> list[Difference]:
-        """One of each thing, in the order in which they were found."""
-        return list(self._found.values())
+        """One of each thing, in the order in which they were found.
+
+        Scores of a post that is itself not right say nothing: they were made of other vectors.
+        """
+        posts = {each.post_id for each in self._found.values() if each.kind == "post"}
+        return [each for each in self._found.values() if each.kind != "safety" or each.post_id not in posts]
 
     def keep(self, found: Difference | None) -> None:
         """A thing may be seen to be wrong from both of its sides: what was seen first stays."""

@@ -22,6 +22,7 @@ from workers.creators import main as creators
 from workers.domain.erasure import ErasureKey, Erasures, WrongErasureKey
 from workers.domain.events import ErasureRecorded
 from workers.domain.model_card import load_model_card
+from workers.domain.safety.scoring import load_scoring
 from workers.domain.topics import load_topics, topic_name
 from workers.embedder import main as embedder
 from workers.indexer import main as indexer
@@ -142,7 +143,9 @@ class _Servers:
         self._store = ObjectStore(client, settings.namespace, card.model_version, card.dimensions, surely=True)
         self._lags = GroupLags(settings, _read_by_workers(settings))
         fold = creators.fold_settings(settings, card.model_version, card.dimensions)
-        self._rules = Rules(fold, settings.facet_min_share, Decay(settings.landmark, settings.signal_half_life_days))
+        decay = Decay(settings.landmark, settings.signal_half_life_days)
+        scoring = load_scoring(settings.schemas_dir, settings.model_repository, card)
+        self._rules = Rules(fold, settings.facet_min_share, decay, scoring)
         self._key = erasure_key(settings)
         names = ("creators", "creators.changelog", "signals", "outcomes.changelog", "erasures")
         self._topics = Topics(*(topic_name(settings.namespace, name) for name in names))

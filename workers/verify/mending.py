@@ -19,6 +19,7 @@ from workers.domain.events import (
     PostPublished,
     PostRemoved,
     ProfileEmbedded,
+    SafetyRevised,
 )
 from workers.domain.ids import post_object_id, signal_id
 from workers.domain.reasons import InvalidEvent
@@ -73,6 +74,7 @@ class Mender:
         for collection, ids in plan.delete.items():
             await self.store.delete(collection, sorted(ids))
             self._did(f"{collection} objects deleted", len(ids))
+        self._rescore(plan.rescored)
         await self._announce(plan.rows)
         await self._say_again(plan)
         self._signal_again(plan.pairs)
@@ -131,6 +133,13 @@ class Mender:
             if row is not None:
                 found[post_id] = max(found.get(post_id, row.rank()), row.rank())
         return found
+
+    def _rescore(self, posts: Mapping[str, str]) -> None:
+        revision = self.rules.scoring.revision
+        for post_id, creator_id in sorted(posts.items()):
+            event = SafetyRevised(post_id=post_id, creator_id=creator_id, safety_revision=revision)
+            name = f"verify-safety-{post_id}-{revision}"
+            self._send(self.wire.record("posts.backfill", event, id=name, time=self.now), "posts to be scored again")
 
     # Announcements.
 

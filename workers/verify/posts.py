@@ -11,6 +11,7 @@ from workers.creators.facets import FoldSettings
 from workers.creators.rows import PostRow, post_row
 from workers.domain.ids import post_object_id
 from workers.domain.media import MOST_KEYFRAMES
+from workers.domain.safety.scoring import NEVER, Scoring
 from workers.domain.stored import StoredObject
 from workers.embedder.events_out import stored_announced
 from workers.embedder.objects import (
@@ -21,7 +22,9 @@ from workers.embedder.objects import (
     stored_places,
     stored_visual_ids,
 )
-from workers.verify.differences import TOLERANCE, Difference, farthest, unlike_properties
+from workers.embedder.plan import StoredPost
+from workers.embedder.scores import stored_content, stored_scores, wrong_scores
+from workers.verify.differences import TOLERANCE, Difference, What, farthest, unlike_properties
 
 _NEEDED = ("post_id", "creator_id", "revision", "removed")
 
@@ -57,7 +60,9 @@ def wrong_from_the_start(post: StoredObject, model_version: str) -> str | None:
     return None
 
 
-def compare_post(post: StoredObject, visuals: Mapping[UUID, StoredObject], fold: FoldSettings) -> PostFound:
+def compare_post(
+    post: StoredObject, visuals: Mapping[UUID, StoredObject], fold: FoldSettings, scoring: Scoring
+) -> PostFound:
     """A post, or tombstone, that is not ``wrong_from_the_start``, with those of its visuals that are there."""
     creator_id, post_id = str(post.properties["creator_id"]), str(post.properties["post_id"])
     differences = list(_visuals(post, visuals, fold.model_version))
@@ -73,6 +78,8 @@ def compare_post(post: StoredObject, visuals: Mapping[UUID, StoredObject], fold:
             wrong.append(f"it names {sum(map(len, frames))} visuals and counts {counted}")
     except (ValueError, KeyError) as error:
         wrong = [str(error)]
+    else:
+        differences += _scores(read, post, scoring) if whole and not wrong else []
     if wrong:
         differences.append(Difference("drifted", "post", str(post.id), creator_id, "; ".join(wrong), post_id))
     return PostFound(creator_id, post_id, tuple(differences), row, whole and not wrong)
@@ -111,6 +118,19 @@ def compare_row(
     if whole and (wrong := _unlike(wanted, row)):
         return Difference("drifted", "post", uuid, creator_id, f"not what its row says: {wrong}", post_id)
     return None
+
+
+def _scores(stored: StoredPost, post: StoredObject, scoring: Scoring) -> list[Difference]:
+    """Whether the post and its visuals have the scores that their vectors and words lead to now."""
+    revision = stored_scores(post.properties)[1]
+    if scoring.revision == NEVER or not stored.whole() or revision > scoring.revision:
+        return []
+    (safety,) = scoring.posts([stored_content(stored)])
+    if not (wrong := wrong_scores(stored, safety)):
+        return []
+    detail = f"safety scores of {', '.join(wrong)}: not those of revision {scoring.revision}"
+    what: What = "stale" if revision < scoring.revision else "drifted"
+    return [Difference(what, "safety", str(post.id), stored.creator_id, detail, stored.post_id)]
 
 
 def _unlike(wanted: PostRow, row: PostRow) -> str:

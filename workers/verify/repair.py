@@ -2,6 +2,7 @@
 
 - A post or visual that is not right: the post's own event is published again, and the embedder embeds what is missing
   or what was deleted because it had changed.
+- Safety scores that are not right: the embedder is told to compute the post's anew from what is stored.
 - A row that is not right: the stored post is announced again, and the creators worker writes its row.
 - What ``creators`` says, or the indexer keeps, of a creator: one of the creator's posts or their profile is announced
   again, so that the creators worker says the creator again and the indexer writes it whole.
@@ -29,6 +30,7 @@ Pair = tuple[str, str]
 class Plan:
     """``posts``: creator by post to be published again; ``anew``: of these, the ones to be embedded from nothing.
 
+    ``rescored``: creator by post whose scores are to be computed anew.
     ``rows``: creator by post to be announced; ``creators``: to be said again; ``delete``: ids by collection;
     ``ahead``: the Creator objects, by creator, that may claim to be newer than all that is said, which the indexer
     would leave alone. ``tombstones``: keys by topic. ``visuals``: to be deleted where their post's event is at hand.
@@ -38,6 +40,7 @@ class Plan:
     posts: dict[str, str] = field(default_factory=dict)
     anew: set[str] = field(default_factory=set)
     visuals: dict[UUID, str] = field(default_factory=dict)
+    rescored: dict[str, str] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
     creators: set[str] = field(default_factory=set)
     ahead: dict[str, UUID] = field(default_factory=dict)
@@ -56,9 +59,10 @@ def plan_for(differences: Iterable[Difference]) -> Plan:
             _remove(plan, each)
         else:
             _restore(plan, each)
-    for post_id in plan.posts.keys() & plan.rows.keys():
-        # Its own event leads to its announcement.
-        del plan.rows[post_id]
+    for post_id in plan.posts:
+        # Its own event leads to its scores and its announcement.
+        plan.rescored.pop(post_id, None)
+        plan.rows.pop(post_id, None)
     return plan
 
 
@@ -87,6 +91,8 @@ def _restore(plan: Plan, each: Difference) -> None:
         case "row":
             if each.post_id and each.what != "drifted":
                 plan.rows[each.post_id] = each.key
+        case "safety":
+            plan.rescored[each.post_id] = each.key
         case "signal":
             brand_id, _, creator_id = each.id.partition("|")
             plan.pairs.add((brand_id, creator_id))

@@ -14,6 +14,7 @@ import pytest
 
 from tests.fakes.encoder import HashingEncoder
 from tests.fakes.media import MemoryMedia
+from tests.fakes.safety import scoring
 from tests.fakes.store import MemoryStore
 from workers.config import Settings
 from workers.core.clock import SystemClock
@@ -25,6 +26,7 @@ from workers.domain.media import Frame, InvalidMedia
 from workers.embedder.encoding import Encoding
 from workers.embedder.pictures import Pictures
 from workers.embedder.remembering import KnownVectors, RememberingEncoder
+from workers.embedder.scores import Scorer
 from workers.embedder.worker import Embedder, Lane
 from workers.wire.cloudevents import JsonCodec, Wire
 from workers.wire.records import Done, InRecord, Item, Position, Verdict
@@ -76,6 +78,7 @@ class House:
         self.settings = Settings(media_attempts=3, retry_seconds=1.0)
         self.erasures = Erasures(ErasureKey(b"a key of the tests"))
         self.lease = Lease(3600.0, SystemClock())
+        self.scoring = scoring()
         self.restart()
 
     def restart(self) -> None:
@@ -88,6 +91,7 @@ class House:
             live=Lane(pictures, Encoding(RememberingEncoder(self.encoder, self.known), *means)),
             backfill=Lane(pictures, Encoding(RememberingEncoder(self.backfill, self.known), *means)),
             known=self.known,
+            scorer=Scorer(lambda: self.scoring),
             wire=WIRE,
             lease=self.lease,
             settings=self.settings,

@@ -219,6 +219,24 @@ def _first(world: World, topic: str, key: bytes) -> tuple[str, bytes, bytes | No
     return topic, key, record.value, record.headers
 
 
+def visual_scored_otherwise(world: World) -> set[Seen]:
+    """A picture is said to show no weapon."""
+    change(world, "Visual", visual_id("p14", 0, 0, MODEL), safety_json='{"weapons":0.0}')
+    return {("drifted", "safety", str(post_object_id("p14", MODEL)))}
+
+
+def post_scored_otherwise(world: World) -> set[Seen]:
+    """A post's own scores cannot be read: they are as good as never made."""
+    change(world, "Post", post_object_id("p15", MODEL), safety_json="{")
+    return {("stale", "safety", str(post_object_id("p15", MODEL)))}
+
+
+def scores_older(world: World) -> set[Seen]:
+    """A post was scored by an older calibration."""
+    change(world, "Post", post_object_id("p16", MODEL), safety_revision=0)
+    return {("stale", "safety", str(post_object_id("p16", MODEL)))}
+
+
 DAMAGES: tuple[Callable[[World], set[Seen]], ...] = (
     visual_gone,
     visual_foreign,
@@ -232,6 +250,9 @@ DAMAGES: tuple[Callable[[World], set[Seen]], ...] = (
     visual_turned,
     visual_looks_otherwise,
     caption_turned,
+    visual_scored_otherwise,
+    post_scored_otherwise,
+    scores_older,
     post_gone,
     tombstone_gone,
     post_foreign,

@@ -157,7 +157,7 @@ class World:
         for topic in TOPICS.all():
             for record in self.records.get(topic, []):
                 spool.put(record)
-        rules = Rules(SETTINGS, 0.02, DECAY)
+        rules = Rules(SETTINGS, 0.02, DECAY, self.house.scoring)
         erased = erasures_of(spool.newest(TOPICS.erasures), WIRE, KEY)
         return Look(MemoryListing(self.store), self.store, spool, WIRE, TOPICS, rules, erased, lambda *_: None)
 

@@ -29,6 +29,7 @@ from workers.domain.events.posts import (
     PostRemoved,
 )
 from workers.domain.events.profiles import Audience, CreatorProfiled, Price, Profile
+from workers.domain.events.safety import SafetyRevised
 from workers.domain.events.signals import (
     CategoryObserved,
     FeedbackSignalled,
@@ -64,6 +65,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     TrainingExample,
     RerankerPromoted,
     DeadLetterResolved,
+    SafetyRevised,
 )
 EVENT_BY_TYPE: dict[str, type[Event]] = {event.type_name(): event for event in EVENT_TYPES}
 
@@ -108,6 +110,7 @@ __all__ = [
     "RerankerPromoted",
     "SafetyCategory",
     "SafetyPolicy",
+    "SafetyRevised",
     "SafetyRule",
     "ShortlistViewed",
     "Shortlisted",
