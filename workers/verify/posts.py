@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
@@ -33,7 +33,8 @@ _NEEDED = ("post_id", "creator_id", "revision", "removed")
 class PostFound:
     """A stored post: what is wrong about it and its visuals, and the row that follows from it.
 
-    ``whole``: its visuals are its own, so that the row's vector can be told from them.
+    ``whole``: its visuals are its own, so that the row's vector can be told from them. ``scored``: its safety scores
+    are what they must be, so that the row's can.
     """
 
     creator_id: str
@@ -41,10 +42,11 @@ class PostFound:
     differences: tuple[Difference, ...]
     row: PostRow | None
     whole: bool
+    scored: bool = True
 
     def encode(self) -> bytes:
-        """The row and whether its vector counts, for ``compare_row``; nothing where the row is not known."""
-        return b"" if self.row is None else (b"\x01" if self.whole else b"\x00") + self.row.encode()
+        """The row and whether its vector and its scores count, for ``compare_row``; nothing of one that is not known."""
+        return b"" if self.row is None else bytes([self.whole | self.scored << 1]) + self.row.encode()
 
 
 def wrong_from_the_start(post: StoredObject, model_version: str) -> str | None:
@@ -80,9 +82,10 @@ def compare_post(
         wrong = [str(error)]
     else:
         differences += _scores(read, post, scoring) if whole and not wrong else []
+    scored = not any(each.kind == "safety" for each in differences)
     if wrong:
         differences.append(Difference("drifted", "post", str(post.id), creator_id, "; ".join(wrong), post_id))
-    return PostFound(creator_id, post_id, tuple(differences), row, whole and not wrong)
+    return PostFound(creator_id, post_id, tuple(differences), row, whole and not wrong, scored)
 
 
 def compare_row(
@@ -103,7 +106,10 @@ def compare_row(
         return Difference("missing", "post", uuid, creator_id, detail, post_id)
     if not expected:
         return None
-    whole, wanted = expected[:1] == b"\x01", PostRow.decode(expected[1:])
+    whole, scored, wanted = bool(expected[0] & 1), bool(expected[0] & 2), PostRow.decode(expected[1:])
+    if not scored:
+        # Found, and mended, by themselves: the row follows.
+        wanted = replace(wanted, scores=row.scores, safety_revision=row.safety_revision)
     if row.rank() > wanted.rank():
         detail = f"{_said(wanted)}, its row says {_said(row)}"
         return Difference("stale", "post", uuid, creator_id, detail, post_id)

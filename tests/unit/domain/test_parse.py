@@ -127,7 +127,7 @@ def test_the_topics_to_publish_to_take_the_events_that_the_list_of_topics_says()
         extra = set(listed[topic].events) - ours
         assert ours <= set(listed[topic].events)
         assert extra <= {"CreatorErased", "CreatorReinstated", "SafetyRevised"}, (
-            "only our copies of an erasure, and our requests to score again, are on a topic and not to be published there"
+            "only our copies of erasures, and our requests to score again, are on a topic and not to be published there"
         )
     assert all(DEFAULT_TYPE[topic] in PUBLISHABLE[topic] for topic in DEFAULT_TYPE)
 

@@ -10,19 +10,10 @@ from typing import Annotated, Any, Final, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from workers.domain.events.policies import SAFETY_CATEGORIES
+
 PROMPTS_FILE: Final = "safety.yaml"
-CATEGORIES: Final = (
-    "violence",
-    "nudity",
-    "alcohol",
-    "tobacco",
-    "drugs",
-    "gambling",
-    "weapons",
-    "hate_symbols",
-    "politics",
-    "profanity",
-)
+CATEGORIES: Final[tuple[str, ...]] = SAFETY_CATEGORIES
 Kind = Literal["visual", "caption"]
 KINDS: Final[tuple[Kind, ...]] = ("visual", "caption")
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
