@@ -45,7 +45,7 @@ class PostFound:
     scored: bool = True
 
     def encode(self) -> bytes:
-        """The row and whether its vector and its scores count, for ``compare_row``; nothing of one that is not known."""
+        """The row and whether its vector and its scores count, for ``compare_row``; nothing where no row is known."""
         return b"" if self.row is None else bytes([self.whole | self.scored << 1]) + self.row.encode()
 
 
