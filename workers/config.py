@@ -186,6 +186,9 @@ class Settings(BaseSettings):
         le=1,
         description="Part of a creator's output, the worst, over which a safety score is the mean (creators and API)",
     )
+    fold_cache_bytes: int = Field(
+        1 << 29, ge=0, description="Memory for folds of creators in a creators process; beyond it rows are read again"
+    )
     landmark: AwareDatetime = Field(
         datetime(2024, 1, 1, tzinfo=UTC), description="Landmark of all forward decay; never change"
     )

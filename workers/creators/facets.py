@@ -6,10 +6,12 @@ the shape: folding now and folding again, here or elsewhere, give the same bytes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,14 +51,16 @@ class FoldSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facet:
-    """``total`` = sum of w·x, float64 (d,); ``weight`` = sum of w; ``vectors`` the posts' own x, float16 (n, d)."""
+    """``total`` = sum of w·x, float64 (d,); ``weight`` = sum of w; ``places`` int32 (n,): its posts' in the window.
+
+    ``places`` are in the order in which the posts joined; ``opened_by`` and ``exemplar`` are ids of posts.
+    """
 
     opened_by: str
     total: Array
     weight: float
     last_ms: int
-    post_ids: tuple[str, ...]
-    vectors: Array
+    places: Array
     exemplar: str
 
     def centre(self) -> Array:
@@ -65,84 +69,119 @@ class Facet:
         return self.total / length if length > 0 else self.total
 
 
-def add(
-    facets: tuple[Facet, ...], post_id: str, published_ms: int, x: Array, weight: float, settings: FoldSettings
-) -> tuple[Facet, ...]:
-    """``facets`` with one more post of ``weight``, newer than all before it. ``x``: float16 of shape (d,)."""
-    wide = x.astype(np.float64)
-    nearest = _nearest(facets, wide)
-    if nearest is not None and nearest[1] >= settings.join:
-        index = nearest[0]
-        return (
-            *facets[:index],
-            _joined(facets[index], post_id, published_ms, x, weight * wide, weight),
-            *facets[index + 1 :],
+class Point(NamedTuple):
+    """A post as it is folded in: its place in the window, ``x`` float64 (d,) and its length, its weight w, and w·x."""
+
+    place: int
+    published_ms: int
+    post_id: str
+    x: Array
+    length: float
+    weight: float
+    weighted: Array
+
+
+class Folding:
+    """Facets while posts are folded into them, each newer than all before it.
+
+    One post costs K·d steps, and where it makes a facet too many K²·d more; posts that were folded in before cost
+    nothing but in the exemplar of what has changed.
+    """
+
+    def __init__(self, facets: Sequence[Facet], settings: FoldSettings) -> None:
+        self._settings, self._known = settings, list[Facet | None](facets)
+        self._totals = np.zeros((settings.facets + 1, settings.dimensions))
+        for place, facet in enumerate(facets):
+            self._totals[place] = facet.total
+        self._lengths = _lengths(self._totals[: len(facets)]).tolist()
+        self._weights = [facet.weight for facet in facets]
+        self._opened = [facet.opened_by for facet in facets]
+        self._last = [facet.last_ms for facet in facets]
+        self._places: list[list[int]] = [facet.places.tolist() for facet in facets]
+
+    def add(self, post: Point) -> None:
+        """One more post joins the nearest facet, or opens one."""
+        nearest = self._nearest(post)
+        if nearest is None:
+            return self._open(post)
+        self._totals[nearest] += post.weighted
+        self._weights[nearest] += post.weight
+        self._last[nearest] = max(self._last[nearest], post.published_ms)
+        self._places[nearest].append(post.place)
+        return self._changed(nearest)
+
+    def _nearest(self, post: Point) -> int | None:
+        """The facet of the greatest cosine, where that reaches the threshold; of equals, the first."""
+        dots = np.add.reduce(self._totals[: len(self._known)] * post.x, axis=-1).tolist()
+        best, cosine = None, -math.inf
+        for place, (dot, length) in enumerate(zip(dots, self._lengths, strict=True)):
+            apart = length * post.length
+            if (found := dot / apart if apart > 0 else 0.0) > cosine:
+                best, cosine = place, found
+        return best if cosine >= self._settings.join else None
+
+    def _open(self, post: Point) -> None:
+        self._totals[len(self._known)] = post.weighted
+        self._known.append(None)
+        self._lengths.append(0.0)
+        self._weights.append(post.weight)
+        self._opened.append(post.post_id)
+        self._last.append(post.published_ms)
+        self._places.append([post.place])
+        self._changed(len(self._known) - 1)
+        if len(self._known) > self._settings.facets:
+            self._merge()
+
+    def _changed(self, place: int) -> None:
+        self._known[place] = None
+        self._lengths[place] = _length(self._totals[place])
+
+    def _merge(self) -> None:
+        """The pair of least Ward cost (what the weighted squared distances to the centres grow by) becomes one.
+
+        The heavier keeps its name and place.
+        """
+        count = len(self._known)
+        weights = np.array(self._weights)
+        centres = self._totals[:count] / weights[:, np.newaxis]
+        one, other = _pairs(count)
+        apart = centres[one] - centres[other]
+        costs = weights[one] * weights[other] / (weights[one] + weights[other]) * np.add.reduce(apart * apart, axis=-1)
+        pair = int(np.argmin(costs))
+        first, second = int(one[pair]), int(other[pair])
+        heavy, light = (first, second) if self._weights[first] >= self._weights[second] else (second, first)
+        self._totals[heavy] += self._totals[light]
+        self._weights[heavy] += self._weights[light]
+        self._last[heavy] = max(self._last[heavy], self._last[light])
+        self._places[heavy] += self._places[light]
+        self._changed(heavy)
+        self._totals[light:-1] = self._totals[light + 1 :].copy()
+        for column in (self._known, self._lengths, self._weights, self._opened, self._last, self._places):
+            del column[light]
+
+    def frozen(self, keys: Sequence[tuple[int, str]], x: Array, lengths: Array) -> tuple[Facet, ...]:
+        """The facets; of all posts of the window: (published, id), float16 (n, d), and float64 (n,)."""
+        return tuple(
+            known if known is not None else self._made(place, keys, x, lengths)
+            for place, known in enumerate(self._known)
         )
-    opened = Facet(post_id, weight * wide, weight, published_ms, (post_id,), x[np.newaxis, :], post_id)
-    return merged_to((*facets, opened), settings.facets)
+
+    def _made(self, facet: int, keys: Sequence[tuple[int, str]], x: Array, lengths: Array) -> Facet:
+        """Its exemplar is the real post nearest the centre by cosine; of equals, the one that joined first."""
+        total, places = self._totals[facet].copy(), np.array(self._places[facet], np.int32)
+        cosines = np.add.reduce(x[places].astype(np.float64) * total, axis=-1) / lengths[places]
+        exemplar = keys[places[np.argmax(cosines)]][1]
+        return Facet(self._opened[facet], total, self._weights[facet], self._last[facet], places, exemplar)
 
 
-def merged_to(facets: tuple[Facet, ...], most: int) -> tuple[Facet, ...]:
-    """At most ``most`` facets: the pair of least Ward cost is merged until that holds; the heavier keeps its id."""
-    while len(facets) > most:
-        first, second = min(
-            combinations(range(len(facets)), 2), key=lambda pair: _ward(facets[pair[0]], facets[pair[1]])
-        )
-        heavy, light = (first, second) if facets[first].weight >= facets[second].weight else (second, first)
-        union = _union(facets[heavy], facets[light])
-        facets = tuple(union if index == heavy else facet for index, facet in enumerate(facets) if index != light)
-    return facets
+@cache
+def _pairs(count: int) -> tuple[Array, Array]:
+    """Each two of so many, in the order of the first and then of the second."""
+    return np.triu_indices(count, 1)
 
 
-def _joined(facet: Facet, post_id: str, published_ms: int, x: Array, weighted: Array, weight: float) -> Facet:
-    return _with_exemplar(
-        replace(
-            facet,
-            total=facet.total + weighted,
-            weight=facet.weight + weight,
-            last_ms=max(facet.last_ms, published_ms),
-            post_ids=(*facet.post_ids, post_id),
-            vectors=np.concatenate((facet.vectors, x[np.newaxis, :])),
-        )
-    )
-
-
-def _union(heavy: Facet, light: Facet) -> Facet:
-    return _with_exemplar(
-        replace(
-            heavy,
-            total=heavy.total + light.total,
-            weight=heavy.weight + light.weight,
-            last_ms=max(heavy.last_ms, light.last_ms),
-            post_ids=heavy.post_ids + light.post_ids,
-            vectors=np.concatenate((heavy.vectors, light.vectors)),
-        )
-    )
-
-
-def _with_exemplar(facet: Facet) -> Facet:
-    """The real post nearest the centre by cosine; of equals, the one that joined first."""
-    wide = facet.vectors.astype(np.float64)
-    cosines = np.add.reduce(wide * facet.total, axis=-1) / np.sqrt(np.add.reduce(wide * wide, axis=-1))
-    return replace(facet, exemplar=facet.post_ids[int(np.argmax(cosines))])
-
-
-def _nearest(facets: Sequence[Facet], wide: Array) -> tuple[int, float] | None:
-    """Index and cosine of the facet nearest to ``wide``; of equals, the first."""
-    if not facets:
-        return None
-    totals = np.stack([facet.total for facet in facets])
-    lengths = np.sqrt(np.add.reduce(totals * totals, axis=-1)) * _length(wide)
-    dots = np.add.reduce(totals * wide, axis=-1)
-    cosines = np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
-    best = int(np.argmax(cosines))
-    return best, float(cosines[best])
-
-
-def _ward(a: Facet, b: Facet) -> float:
-    """Ward's cost of merging: what the weighted squared distances to the centres grow by."""
-    apart = a.total / a.weight - b.total / b.weight
-    return float(a.weight * b.weight / (a.weight + b.weight) * np.add.reduce(apart * apart))
+def _lengths(vectors: Array) -> Array:
+    return np.asarray(np.sqrt(np.add.reduce(vectors * vectors, axis=-1)))
 
 
 def _length(vector: Array) -> float:

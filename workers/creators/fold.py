@@ -9,51 +9,50 @@ A post whose visuals look like those of earlier posts of the window counts less,
 0017). What is earlier says the same order, so that a late or removed original is a matter of the set of rows again.
 
 ``Fold.rows_hash`` says which set of rows a fold came from; it is the xor of the rows' hashes, so one row changes it in
-constant time. The usual event, one newer than all, is folded in by itself; ``fold_rows`` and this path end in the same
-bytes because they are the same sequence of float64 operations.
+constant time. The usual event, one newer than all, is folded in by itself; after any other the window is folded again,
+from memory, so that what an event costs is bounded by P and not by how many rows there are. ``fold_rows`` and both of
+these paths end in the same bytes because they are the same sequence of float64 operations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from workers.creators.facets import Facet, FoldSettings, add
+from workers.creators.facets import Facet, Folding, FoldSettings
 from workers.creators.rows import POST, PROFILE, PostRow, ProfileRow, creator_prefix, post_key, profile_key, row_hash
-from workers.creators.safety import Output
-from workers.domain.perceptual import alike, looks_of
-from workers.domain.vectors import Array
+from workers.creators.window import Key, Window, window_of
+
+_FOLD_BYTES, _FACET_BYTES, _OLDER_BYTES = 800, 450, 180
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
     """What is computed from a creator's rows. ``known`` is N, ``live`` the posts not removed, ``start`` the window's.
 
-    ``revision`` and ``safety_revision`` are the sums of the rows' own; ``recency`` the sum of w·x over the window,
-    float64 (d,); ``looks`` the window's visuals as they are compared, uint64 (n, 3); ``output`` its posts as safety
-    sees them.
+    ``revision`` and ``safety_revision`` are the sums of the rows' own; ``older`` are the live posts before the window,
+    in order; ``window`` holds the others, which the facets are of.
     """
 
     creator_id: str
+    window: Window
     rows_hash: int = 0
     known: int = 0
     live: int = 0
     revision: int = 0
     start: int = 0
-    newest: tuple[int, str] | None = None
+    newest: Key | None = None
+    older: tuple[Key, ...] = ()
     facets: tuple[Facet, ...] = ()
-    recency: Array | None = None
-    looks: Array = field(default_factory=lambda: looks_of(()))
     profile: ProfileRow | None = None
     safety_revision: int = 0
-    output: Output = field(default_factory=Output)
 
     @property
-    def folded(self) -> int:
-        """Posts whose vectors are held: what a cache is bounded by."""
-        return sum(len(facet.post_ids) for facet in self.facets)
+    def size(self) -> int:
+        """Bytes of memory, about: what a cache is bounded by."""
+        facets = sum(_FACET_BYTES + facet.total.nbytes + facet.places.nbytes for facet in self.facets)
+        return _FOLD_BYTES + self.window.size + facets + _OLDER_BYTES * len(self.older)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,56 +87,87 @@ def fold_rows(creator_id: str, rows: Rows, settings: FoldSettings) -> Fold:
     known = len(rows.posts)
     start = window_start(known, settings.window)
     removed = sum(row.removed for row in rows.posts.values())
-    order = sorted((row.published_ms, post_id) for post_id, row in rows.posts.items() if not row.removed)
-    fold = Fold(
+    order = sorted(Key(row.published_ms, post_id) for post_id, row in rows.posts.items() if not row.removed)
+    first = max(0, start - removed)
+    window = window_of([(key, rows.posts[key.post_id]) for key in order[first:]], settings)
+    return Fold(
         creator_id,
+        window,
         rows_hash=_set_hash(creator_id, rows),
         known=known,
         live=known - removed,
         revision=sum(row.revision for row in rows.posts.values()) + (rows.profile.revision if rows.profile else 0),
         start=start,
         newest=order[-1] if order else None,
+        older=tuple(order[:first]),
+        facets=_folded(window, settings),
         profile=rows.profile,
         safety_revision=sum(row.safety_revision for row in rows.posts.values()),
     )
-    for _, post_id in order[max(0, start - removed) :]:
-        fold = _folded_in(fold, post_id, rows.posts[post_id], settings)
-    return fold
 
 
 def with_new_post(fold: Fold, post_id: str, row: PostRow, settings: FoldSettings) -> Fold | None:
-    """The fold with one more post, or None where only ``fold_rows`` can tell: not the newest, or the window moves.
+    """The fold with one more post, or None for ``with_post`` to tell: not the newest, or the window moves.
 
     The post must not be known yet.
     """
-    key = (row.published_ms, post_id)
-    if row.removed or (fold.newest is not None and key < fold.newest):
+    if row.removed or (fold.newest is not None and (row.published_ms, post_id) < fold.newest):
         return None
     if window_start(fold.known + 1, settings.window) != fold.start:
         return None
-    grown = replace(
-        fold,
-        rows_hash=fold.rows_hash ^ row_hash(post_key(fold.creator_id, post_id), row.encode()),
-        known=fold.known + 1,
-        live=fold.live + 1,
-        revision=fold.revision + row.revision,
-        newest=key,
-        safety_revision=fold.safety_revision + row.safety_revision,
+    window = fold.window.with_post(post_id, row, settings)
+    return replace(
+        _counted(fold, post_id, None, row),
+        newest=window.keys[-1],
+        window=window,
+        facets=_folded(window, settings, fold),
     )
-    return _folded_in(grown, post_id, row, settings)
+
+
+def with_post(
+    fold: Fold,
+    post_id: str,
+    old: PostRow | None,
+    row: PostRow,
+    settings: FoldSettings,
+    row_of: Callable[[str], PostRow],
+) -> Fold:
+    """The fold with another row of a post, of which ``old`` is there. Reads what ``row_of`` older posts come in again.
+
+    Those are one at most: where a post goes or comes before the window, its end moves by one.
+    """
+    counted = _counted(fold, post_id, old, row)
+    older, window = list(fold.older), fold.window
+    if old is not None and not old.removed:
+        gone = Key(old.published_ms, post_id)
+        if older and gone <= older[-1]:
+            del older[bisect_left(older, gone)]
+        else:
+            place = bisect_left(window.keys, gone)
+            window = window.without(place, place + 1, settings)
+    if not row.removed:
+        if older and (key := Key(row.published_ms, post_id)) < older[-1]:
+            insort(older, key)
+        else:
+            window = window.with_post(post_id, row, settings)
+    start = window_start(counted.known, settings.window)
+    first = max(0, start - (counted.known - counted.live))
+    if (passed := first - len(older)) > 0:
+        older += window.keys[:passed]
+        window = window.without(0, passed, settings)
+    while len(older) > first:
+        entering = older.pop().post_id
+        window = window.with_post(entering, row if entering == post_id else row_of(entering), settings)
+    newest = window.keys[-1] if window.keys else None
+    facets = _folded(window, settings)
+    return replace(counted, start=start, newest=newest, older=tuple(older), window=window, facets=facets)
 
 
 def with_scores(fold: Fold, post_id: str, old: PostRow, new: PostRow) -> Fold | None:
     """The fold with a post scored anew, or None where more than its scores changed. No vector is touched."""
     if replace(new, scores=old.scores, safety_revision=old.safety_revision).encode() != old.encode():
         return None
-    key = post_key(fold.creator_id, post_id)
-    return replace(
-        fold,
-        rows_hash=fold.rows_hash ^ row_hash(key, old.encode()) ^ row_hash(key, new.encode()),
-        safety_revision=fold.safety_revision - old.safety_revision + new.safety_revision,
-        output=fold.output.with_scores(post_id, new.scores),
-    )
+    return replace(_counted(fold, post_id, old, new), window=fold.window.with_scores(post_id, new))
 
 
 def with_profile(fold: Fold, row: ProfileRow) -> Fold:
@@ -152,30 +182,26 @@ def with_profile(fold: Fold, row: ProfileRow) -> Fold:
     )
 
 
-def _folded_in(fold: Fold, post_id: str, row: PostRow, settings: FoldSettings) -> Fold:
-    own = looks_of(row.hashes)
-    looks = np.concatenate((fold.looks, own)) if len(own) else fold.looks
-    if row.x is None and not row.scores:
-        # Nothing to look at and nothing to read: no part of the output.
-        return replace(fold, looks=looks)
-    weight = settings.weight(row.published_ms) * _originality(row, own, fold.looks, settings)
-    output = fold.output.with_post(post_id, row.published_ms, weight, row.scores)
-    if row.x is None:
-        return replace(fold, looks=looks, output=output)
-    weighted = weight * row.x.astype(np.float64)
+def _counted(fold: Fold, post_id: str, old: PostRow | None, row: PostRow) -> Fold:
+    """What is counted of all rows, with another row of a post."""
+    key = post_key(fold.creator_id, post_id)
+    before = row_hash(key, old.encode()) if old is not None else 0
     return replace(
         fold,
-        facets=add(fold.facets, post_id, row.published_ms, row.x, weight, settings),
-        recency=weighted if fold.recency is None else fold.recency + weighted,
-        looks=looks,
-        output=output,
+        rows_hash=fold.rows_hash ^ before ^ row_hash(key, row.encode()),
+        known=fold.known + (old is None),
+        live=fold.live - (old is not None and not old.removed) + (not row.removed),
+        revision=fold.revision - (old.revision if old is not None else 0) + row.revision,
+        safety_revision=fold.safety_revision - (old.safety_revision if old is not None else 0) + row.safety_revision,
     )
 
 
-def _originality(row: PostRow, own: Array, earlier: Array, settings: FoldSettings) -> float:
-    """1 for a post of new visuals, the duplicate's weight for one that only shows again what the window has shown."""
-    again = int(alike(own, earlier).sum()) if len(own) else 0
-    return 1.0 - (1.0 - settings.duplicate_weight) * (again / len(row.hashes)) if again else 1.0
+def _folded(window: Window, settings: FoldSettings, before: Fold | None = None) -> tuple[Facet, ...]:
+    """The facets of a window; where ``before`` is the fold of all but its last post, from those."""
+    folding = Folding(before.facets if before else (), settings)
+    for post in window.points(len(before.window) if before else 0):
+        folding.add(post)
+    return folding.frozen(window.keys, window.x, window.lengths)
 
 
 def _set_hash(creator_id: str, rows: Rows) -> int:

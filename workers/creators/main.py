@@ -76,5 +76,6 @@ def run(settings: Settings) -> int:
     except Unavailable as error:
         log.error("a server cannot be reached", worker=NAME, reason=str(error))  # noqa: TRY400 - it says it all
         return UNREACHABLE
-    handler = Creators(fold_settings(settings, card.model_version, card.dimensions), WireEmitter(wire), key)
+    fold = fold_settings(settings, card.model_version, card.dimensions)
+    handler = Creators(fold, WireEmitter(wire), key, settings.fold_cache_bytes)
     return KeyedWorker(settings, NAME, (READS,), ACCEPTED, handler=handler, wire=wire, facts=facts).run()

@@ -9,7 +9,7 @@ What was not scored counts neither way, and a category of which less than half i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -26,45 +26,76 @@ MOST_NOTABLE: Final = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Output:
-    """The window's posts in the fold's order. ``weights`` (n,), ``scores`` (categories, n): float64, NaN unknown."""
+class Scored:
+    """What is known of posts that stand in an order: ``table`` (categories, n), float64, NaN where it is not.
 
-    post_ids: tuple[str, ...] = ()
-    published_ms: tuple[int, ...] = ()
-    weights: Array = field(default_factory=lambda: np.empty(0))
-    categories: tuple[str, ...] = ()
-    scores: Array = field(default_factory=lambda: np.empty((0, 0)))
+    Every category is known of one post at least.
+    """
 
-    def with_post(self, post_id: str, published_ms: int, weight: float, scores: Scores) -> Output:
-        """One more post, after all there are."""
+    categories: tuple[str, ...]
+    table: Array
+
+    def told(self) -> Array:
+        """Of each post, whether anything is known: bool (n,)."""
+        return np.asarray(~np.isnan(self.table).all(axis=0))
+
+    def with_post(self, place: int, scores: Scores) -> Scored:
+        """One more post, which comes to stand at ``place``."""
         wide = self._with_categories(scores)
-        column = np.array([dict(scores).get(name, np.nan) for name in wide.categories]).reshape(-1, 1)
-        return replace(
-            wide,
-            post_ids=(*self.post_ids, post_id),
-            published_ms=(*self.published_ms, published_ms),
-            weights=np.append(self.weights, weight),
-            scores=np.concatenate((wide.scores, column), axis=1),
-        )
+        table = np.concatenate((wide.table[:, :place], wide._column(scores), wide.table[:, place:]), axis=1)
+        return Scored(wide.categories, table)
 
-    def with_scores(self, post_id: str, scores: Scores) -> Output:
-        """Other scores of one of the posts; the same where it is none of them."""
-        if post_id not in self.post_ids:
+    def with_scores(self, place: int, scores: Scores) -> Scored:
+        """Other scores of the post at ``place``."""
+        wide = self._with_categories(scores)
+        table = wide.table.copy()
+        table[:, place : place + 1] = wide._column(scores)
+        return Scored(wide.categories, table)._known_of_some()
+
+    def without(self, start: int, stop: int) -> Scored:
+        """Without the posts from place ``start`` to before ``stop``."""
+        table = np.concatenate((self.table[:, :start], self.table[:, stop:]), axis=1)
+        return Scored(self.categories, table)._known_of_some()
+
+    def _column(self, scores: Scores) -> Array:
+        by_name = dict(scores)
+        return np.array([by_name.get(name, np.nan) for name in self.categories]).reshape(-1, 1)
+
+    def _known_of_some(self) -> Scored:
+        known = ~np.isnan(self.table).all(axis=1)
+        if known.all():
             return self
-        wide = self._with_categories(scores)
-        changed = wide.scores.copy()
-        changed[:, self.post_ids.index(post_id)] = [dict(scores).get(name, np.nan) for name in wide.categories]
-        told = np.flatnonzero(~np.isnan(changed).all(axis=1))
-        names = tuple(wide.categories[place] for place in told)
-        return replace(wide, categories=names, scores=changed[told])
+        places = np.flatnonzero(known)
+        return Scored(tuple(self.categories[place] for place in places), self.table[places])
 
-    def _with_categories(self, scores: Scores) -> Output:
+    def _with_categories(self, scores: Scores) -> Scored:
+        if all(name in self.categories for name, _ in scores):
+            return self
         names = tuple(sorted({*self.categories, *(name for name, _ in scores)}))
-        if names == self.categories:
-            return self
-        wider = np.full((len(names), len(self.post_ids)), np.nan)
-        wider[[names.index(name) for name in self.categories]] = self.scores
-        return replace(self, categories=names, scores=wider)
+        wider = np.full((len(names), self.table.shape[1]), np.nan)
+        wider[[names.index(name) for name in self.categories]] = self.table
+        return Scored(names, wider)
+
+
+def scores_of(posts: Sequence[Scores]) -> Scored:
+    """What is known of posts, in their order."""
+    categories = tuple(sorted({name for scores in posts for name, _ in scores}))
+    places = {name: place for place, name in enumerate(categories)}
+    table = np.full((len(categories), len(posts)), np.nan)
+    for number, scores in enumerate(posts):
+        for name, probability in scores:
+            table[places[name], number] = probability
+    return Scored(categories, table)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """Posts in the fold's order: ``keys`` (published, id), ``weights`` (n,), ``scores`` as ``Scored`` has them."""
+
+    keys: Sequence[tuple[int, str]]
+    weights: Array
+    categories: tuple[str, ...]
+    scores: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +157,8 @@ def _notable(output: Output, probabilities: Array, parts: Array, total: float) -
     first = np.lexsort((-places, -likely, -adds))[:MOST_NOTABLE]
     return tuple(
         Notable(
-            output.post_ids[place],
-            output.published_ms[place],
+            output.keys[place][1],
+            output.keys[place][0],
             min(1.0, float(output.weights[place]) / total),
             {
                 name: float(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
-from workers.creators.facets import Facet, FoldSettings
+from workers.creators.facets import FoldSettings
 from workers.creators.fold import Fold
 from workers.creators.safety import Notable, assess
 from workers.domain.events import CreatorUpdated, NotablePost
@@ -18,20 +18,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def creator_updated(fold: Fold, settings: FoldSettings) -> CreatorUpdated:
     """The event: facets by share, greatest first, exact vectors; a share is W over the sum of all W."""
-    total = sum(facet.weight for facet in fold.facets)
-    facets = sorted(
-        (_published(fold.creator_id, facet, total, settings.model_version) for facet in fold.facets),
-        key=lambda facet: (-facet.share, facet.facet_id),
-    )
-    safety = assess(fold.output, settings.safety_tail)
-    moving = fold.recency is not None and bool(fold.recency.any())
+    safety = assess(fold.window.output(), settings.safety_tail)
     return CreatorUpdated(
         creator_id=fold.creator_id,
         revision=fold.revision,
         model_version=settings.model_version,
         posts=fold.live,
-        facets=tuple(facets),
-        recency_mean=to_bytes(unit(fold.recency)) if fold.recency is not None and moving else None,
+        facets=_published(fold, settings.model_version),
+        recency_mean=_recency_mean(fold),
         bio=fold.profile.bio if fold.profile else None,
         profile=fold.profile.profile if fold.profile else None,
         last_published_at=_time(fold.newest[0]) if fold.newest else None,
@@ -49,15 +43,28 @@ def update_id(fold: Fold, model_version: str) -> UUID:
     )
 
 
-def _published(creator_id: str, facet: Facet, total: float, model_version: str) -> PublishedFacet:
-    return PublishedFacet(
-        facet_id=str(facet_id(creator_id, facet.opened_by, model_version)),
-        share=min(1.0, facet.weight / total),
-        posts=len(facet.post_ids),
-        vector=to_bytes(facet.centre()),
-        exemplar_post_id=facet.exemplar,
-        last_at=_time(facet.last_ms),
-    )
+def _published(fold: Fold, model_version: str) -> tuple[PublishedFacet, ...]:
+    total = sum(facet.weight for facet in fold.facets)
+    facets = [
+        PublishedFacet(
+            facet_id=str(facet_id(fold.creator_id, facet.opened_by, model_version)),
+            share=min(1.0, facet.weight / total),
+            posts=len(facet.places),
+            vector=to_bytes(facet.centre()),
+            exemplar_post_id=facet.exemplar,
+            last_at=_time(facet.last_ms),
+        )
+        for facet in fold.facets
+    ]
+    return tuple(sorted(facets, key=lambda facet: (-facet.share, facet.facet_id)))
+
+
+def _recency_mean(fold: Fold) -> bytes | None:
+    """The direction of the sum of w·x over the window, which is that of its facets; None where there is none."""
+    if not fold.facets:
+        return None
+    total = sum((facet.total for facet in fold.facets[1:]), start=fold.facets[0].total)
+    return to_bytes(unit(total)) if total.any() else None
 
 
 def _notable(post: Notable) -> NotablePost:

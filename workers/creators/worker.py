@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from workers.creators.facets import FoldSettings
-from workers.creators.fold import Fold, fold_rows, read_rows, with_new_post, with_profile, with_scores
+from workers.creators.fold import Fold, fold_rows, read_rows, with_new_post, with_post, with_profile, with_scores
 from workers.creators.rows import (
     PostRow,
     ProfileRow,
@@ -37,9 +37,6 @@ from workers.wire.records import Dead, InRecord, Item, OutRecord
 from workers.wire.standing import Standing, standing_after
 
 ACCEPTED: tuple[type[Event], ...] = (PostEmbedded, PostRetracted, ProfileEmbedded, CreatorErased, CreatorReinstated)
-
-VECTORS_CACHED = 100_000
-"""Posts whose vectors are held in memory at most, over all creators: about 1 KB each at 512 dimensions."""
 
 
 class Table(Protocol):
@@ -72,8 +69,8 @@ class Creators:
     ``key``: the row that stays of an erased creator must not name them.
     """
 
-    def __init__(self, settings: FoldSettings, emitter: Emitter, key: ErasureKey, cached: int = VECTORS_CACHED) -> None:
-        self._settings, self._emitter, self._key, self._most = settings, emitter, key, cached
+    def __init__(self, settings: FoldSettings, emitter: Emitter, key: ErasureKey, cache_bytes: int = 1 << 29) -> None:
+        self._settings, self._emitter, self._key, self._most = settings, emitter, key, cache_bytes
         self._folds: OrderedDict[str, Fold] = OrderedDict()
         self._held = 0
 
@@ -133,7 +130,13 @@ class Creators:
             grown = with_new_post(fold, post_id, stays, self._settings)
         else:
             grown = with_scores(fold, post_id, old, stays)
-        return self._cache(grown or self._folded(creator_id, table))
+
+        def row_of(post: str) -> PostRow:
+            value = table.get(post_key(creator_id, post))
+            assert value is not None, "a fold knows of rows alone"
+            return PostRow.decode(value)
+
+        return self._cache(grown or with_post(fold, post_id, old, stays, self._settings, row_of))
 
     def _with_profile(self, creator_id: str, row: ProfileRow, table: Table) -> Fold:
         key = profile_key(creator_id)
@@ -191,7 +194,7 @@ class Creators:
     def _cache(self, fold: Fold) -> Fold:
         self._drop(fold.creator_id)
         self._folds[fold.creator_id] = fold
-        self._held += fold.folded + 1
+        self._held += fold.size
         while self._held > self._most and len(self._folds) > 1:
             self._drop(next(iter(self._folds)))
         return fold
@@ -199,4 +202,4 @@ class Creators:
     def _drop(self, creator_id: str) -> None:
         fold = self._folds.pop(creator_id, None)
         if fold is not None:
-            self._held -= fold.folded + 1
+            self._held -= fold.size

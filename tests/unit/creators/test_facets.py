@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.creators.world import DIMENSIONS, LANDMARK, SETTINGS, fold_of, published, removed
-from workers.creators.facets import Facet, add, merged_to
+from tests.unit.creators.world import DIMENSIONS, LANDMARK, SETTINGS, fold_of, posts_of, published, removed
+from workers.creators.fold import Fold, Rows, fold_rows
+from workers.creators.rows import PostRow
 from workers.creators.updates import creator_updated
 from workers.domain.ids import facet_id
 from workers.domain.vectors import Array, from_bytes
@@ -25,20 +26,19 @@ def axis(index: int, lean: float = 0.0, towards: int = 0) -> Array:
     return np.asarray(raw / np.linalg.norm(raw), dtype=np.float16)
 
 
-def grown(*posts: tuple[str, Array], facets: int = 8) -> tuple[Facet, ...]:
-    """Facets after posts of one moment each, an hour apart."""
-    result: tuple[Facet, ...] = ()
-    for hour, (post_id, x) in enumerate(posts):
-        at_ms = LANDMARK_MS + hour * 3_600_000
-        result = add(result, post_id, at_ms, x, SETTINGS.weight(at_ms), replace(SETTINGS, facets=facets))
-    return result
+def grown(*posts: tuple[str, Array], facets: int = 8) -> Fold:
+    """The fold of posts of one vector each, an hour apart."""
+    rows = {post_id: PostRow(1, False, LANDMARK_MS + hour * 3_600_000, x=x) for hour, (post_id, x) in enumerate(posts)}
+    return fold_rows("mira", Rows(rows), replace(SETTINGS, facets=facets, window=64))
 
 
 def test_a_post_joins_the_nearest_facet_from_the_threshold_on() -> None:
     """cos 0.2: what is nearer joins, what is farther opens a facet named after itself."""
     near, far = axis(1, lean=0.3, towards=0), axis(1, lean=0.1, towards=0)
-    assert [f.post_ids for f in grown(("a", axis(0)), ("b", near))] == [("a", "b")]
-    assert [(f.opened_by, f.post_ids) for f in grown(("a", axis(0)), ("b", far))] == [("a", ("a",)), ("b", ("b",))]
+    assert posts_of(grown(("a", axis(0)), ("b", near))) == [("a", "b")]
+    apart = grown(("a", axis(0)), ("b", far))
+    assert posts_of(apart) == [("a",), ("b",)]
+    assert [facet.opened_by for facet in apart.facets] == ["a", "b"]
 
 
 def test_a_weight_doubles_with_every_half_life() -> None:
@@ -51,25 +51,27 @@ def test_a_weight_doubles_with_every_half_life() -> None:
 def test_over_k_the_pair_of_least_ward_cost_is_merged() -> None:
     """Two facets that lean to each other become one; the third stays as it is."""
     leaning = axis(2, lean=0.19, towards=1)
-    facets = merged_to(grown(("a", axis(0)), ("b", axis(1)), ("c", leaning)), 2)
-    assert sorted(facet.post_ids for facet in facets) == [("a",), ("c", "b")]
+    fold = grown(("a", axis(0)), ("b", axis(1)), ("c", leaning), facets=2)
+    assert sorted(posts_of(fold)) == [("a",), ("c", "b")]
 
 
 def test_a_merge_keeps_the_id_of_the_heavier() -> None:
     """Weight decides, not age."""
-    facets = merged_to(grown(("light", axis(0)), ("heavy", axis(1)), ("heavy2", axis(1))), 1)
-    assert [(facet.opened_by, facet.post_ids) for facet in facets] == [("heavy", ("heavy", "heavy2", "light"))]
+    newer = grown(("light", axis(0)), ("heavy", axis(1)), facets=1)
+    assert ([facet.opened_by for facet in newer.facets], posts_of(newer)) == (["heavy"], [("heavy", "light")])
+    older = grown(("heavy", axis(0)), ("heavy2", axis(0)), ("light", axis(1)), facets=1)
+    assert ([facet.opened_by for facet in older.facets], posts_of(older)) == (["heavy"], [("heavy", "heavy2", "light")])
 
 
 def test_the_exemplar_is_the_real_post_nearest_the_centre() -> None:
     """Three posts around one direction: the middle one is shown."""
-    facets = grown(("left", axis(0, 0.5, 1)), ("middle", axis(0)), ("right", axis(0, 0.5, 2)))
+    facets = grown(("left", axis(0, 0.5, 1)), ("middle", axis(0)), ("right", axis(0, 0.5, 2))).facets
     assert [(facet.opened_by, facet.exemplar) for facet in facets] == [("left", "middle")]
 
 
 def test_of_equally_near_posts_the_first_is_the_exemplar() -> None:
     """The same picture posted twice has one exemplar, whatever the arithmetic."""
-    facets = grown(*((f"copy-{index}", axis(3, 0.4, 4)) for index in range(17)))
+    facets = grown(*((f"copy-{index}", axis(3, 0.4, 4)) for index in range(17))).facets
     assert facets[0].exemplar == "copy-0"
 
 

@@ -17,17 +17,29 @@ from tests.unit.creators.world import (
     PostEvent,
     fold_of,
     look,
+    posts_of,
     profiled,
     published,
     removed,
     rows_of,
     vector,
 )
-from workers.creators.fold import Fold, Rows, fold_rows, window_start, with_new_post, with_profile, with_scores
+from workers.creators.fold import (
+    Fold,
+    Rows,
+    fold_rows,
+    window_start,
+    with_new_post,
+    with_post,
+    with_profile,
+    with_scores,
+)
 from workers.creators.rows import newer, post_row, profile_row
 from workers.creators.updates import creator_updated, update_id
 from workers.domain.events import PostEmbedded, ProfileEmbedded
 from workers.domain.vectors import to_bytes
+
+COLUMNS = ("x", "lengths", "weights", "shown", "looks", "owners")
 
 
 def same_bytes(one: Fold, other: Fold) -> bool:
@@ -37,17 +49,13 @@ def same_bytes(one: Fold, other: Fold) -> bool:
 
 def bits(fold: Fold) -> list[object]:
     """Everything a fold says, in what compares bit by bit."""
-    recency = None if fold.recency is None else fold.recency.tobytes()
-    head = [fold.rows_hash, fold.known, fold.live, fold.revision, fold.start, fold.newest, recency, fold.profile]
-    head.append(fold.looks.tobytes())
-    output = fold.output
-    head += [fold.safety_revision, output.post_ids, output.published_ms, output.categories]
-    head += [output.weights.tobytes(), output.scores.tobytes()]
+    head = [fold.rows_hash, fold.known, fold.live, fold.revision, fold.start, fold.newest, fold.older, fold.profile]
+    window = [fold.window.keys, *(getattr(fold.window, name).tobytes() for name in COLUMNS)]
+    head += [fold.safety_revision, fold.window.scored.categories, fold.window.scored.table.tobytes()]
     facets = [
-        (f.opened_by, f.total.tobytes(), f.weight, f.last_ms, f.post_ids, f.vectors.tobytes(), f.exemplar)
-        for f in fold.facets
+        (f.opened_by, f.total.tobytes(), f.weight, f.last_ms, f.places.tobytes(), f.exemplar) for f in fold.facets
     ]
-    return [*head, *facets, creator_updated(fold, SETTINGS).model_dump_json()]
+    return [*head, *window, *facets, creator_updated(fold, SETTINGS).model_dump_json()]
 
 
 posts = st.integers(0, 30)
@@ -88,7 +96,7 @@ def kept_up(events: list[AnyEvent]) -> Fold:
                 grown = with_new_post(fold, event.post_id, row, SETTINGS)
             else:
                 grown = with_scores(fold, event.post_id, old, row)
-            fold = grown or fold_rows("mira", rows, SETTINGS)
+            fold = grown or with_post(fold, event.post_id, old, row, SETTINGS, rows.posts.__getitem__)
     return fold
 
 
@@ -113,7 +121,7 @@ def test_a_stream_in_order_is_folded_post_by_post_through_window_steps_and_merge
     events: list[PostEvent] = [published(post, hour=post) for post in range(40)]
     fold = kept_up(list(events))
     assert (fold.start, fold.known, len(fold.facets)) == (32, 40, 3)
-    assert sum(len(facet.post_ids) for facet in fold.facets) == 8
+    assert sum(len(facet.places) for facet in fold.facets) == 8
     assert same_bytes(fold, fold_of(events))
 
 
@@ -129,8 +137,8 @@ def test_a_removal_does_not_move_the_window() -> None:
     """A removed post still counts in N, so the same live posts stay in the window."""
     events: list[PostEvent] = [published(post, hour=post) for post in range(20)]
     before, after = fold_of(events), fold_of([*events, removed(15, revision=2)])
-    in_window = {post for facet in before.facets for post in facet.post_ids} - {"post-15"}
-    still = {post for facet in after.facets for post in facet.post_ids}
+    in_window = {post for posts in posts_of(before) for post in posts} - {"post-15"}
+    still = {post for posts in posts_of(after) for post in posts}
     assert (after.known, after.start, after.live) == (20, 8, 19)
     assert in_window < still, "the window looks back past the removed post"
 
@@ -158,7 +166,7 @@ def test_a_post_without_a_vector_counts_and_is_not_folded() -> None:
     """Neither picture nor caption: known and live, in no facet."""
     bare = published(1).model_copy(update={"visual": None})
     fold = fold_of([bare, published(2, hour=1)])
-    assert (fold.known, fold.live, [facet.post_ids for facet in fold.facets]) == (2, 2, [("post-2",)])
+    assert (fold.known, fold.live, posts_of(fold)) == (2, 2, [("post-2",)])
 
 
 def test_a_picture_and_a_caption_that_cancel_out_leave_a_post_without_a_vector() -> None:
@@ -221,8 +229,9 @@ def test_times_far_from_the_landmark_fold_to_finite_vectors() -> None:
 def weights(events: list[AnyEvent]) -> dict[str, float]:
     """What each facet weighs against its posts' decay alone, by the post that opened it."""
     whole = {e.post_id: SETTINGS.weight(round(e.published_at.timestamp() * 1000)) for e in events if is_post(e)}
-    facets = fold_of(events).facets
-    return {facet.opened_by: facet.weight / sum(whole[post] for post in facet.post_ids) for facet in facets}
+    fold = fold_of(events)
+    pairs = zip(fold.facets, posts_of(fold), strict=True)
+    return {facet.opened_by: facet.weight / sum(whole[post] for post in posts) for facet, posts in pairs}
 
 
 def is_post(event: AnyEvent) -> TypeGuard[PostEmbedded]:

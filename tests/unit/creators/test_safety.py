@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.creators.world import DIMENSIONS, SETTINGS, fold_of, look, published, removed
 from workers.creators.fold import with_scores
 from workers.creators.rows import newer, post_row
-from workers.creators.safety import MOST_NOTABLE, NOTABLE, Output, assess
+from workers.creators.safety import MOST_NOTABLE, NOTABLE, Output, assess, scores_of
 from workers.creators.updates import creator_updated, update_id
 
 TAIL = 0.05
@@ -20,10 +18,9 @@ TAIL = 0.05
 
 def output_of(posts: list[tuple[float, dict[str, float]]]) -> Output:
     """An output of these weights and scores."""
-    output = Output()
-    for place, (weight, scores) in enumerate(posts):
-        output = output.with_post(f"post-{place}", 1000 * place, weight, tuple(sorted(scores.items())))
-    return output
+    scored = scores_of([tuple(sorted(scores.items())) for _, scores in posts])
+    keys = [(1000 * place, f"post-{place}") for place in range(len(posts))]
+    return Output(keys, np.array([weight for weight, _ in posts]), scored.categories, scored.table)
 
 
 def shortfall(posts: list[tuple[float, float]], tail: float) -> float:
@@ -143,7 +140,7 @@ def test_a_post_scored_anew_touches_no_vector() -> None:
     scored = with_scores(fold, "post-3", old, new)
     assert scored is not None
     assert scored.facets is fold.facets
-    assert scored.recency is fold.recency
+    assert scored.window.x is fold.window.x
     before, after = creator_updated(fold, SETTINGS), creator_updated(scored, SETTINGS)
     assert before.safety != after.safety == {"drugs": pytest.approx(0.8)}
     assert before.model_copy(update={"safety": {}, "safety_posts": (), "safety_revision": 0}) == after.model_copy(
@@ -171,10 +168,16 @@ def test_of_two_scorings_of_one_publication_the_greater_revision_stays() -> None
 
 
 def test_a_post_that_leaves_a_category_takes_it_along() -> None:
-    """A new scoring may know less; the output is as if it had never been known."""
-    output = output_of([(1.0, {"drugs": 0.5}), (1.0, {})])
-    fewer = output.with_scores("post-0", (("alcohol", 0.3),))
+    """A new scoring may know less; what is known is as if it had never been known."""
+    scored = scores_of([(("drugs", 0.5),), ()])
+    fewer = scored.with_scores(0, (("alcohol", 0.3),))
     assert fewer.categories == ("alcohol",)
-    np.testing.assert_array_equal(fewer.scores, [[0.3, np.nan]])
-    assert output.with_scores("post-9", (("alcohol", 0.3),)) is output
-    assert replace(fewer).post_ids == ("post-0", "post-1")
+    np.testing.assert_array_equal(fewer.table, [[0.3, np.nan]])
+    gone = scored.without(0, 1)
+    assert (gone.categories, gone.table.shape) == ((), (0, 1))
+
+
+def test_the_scores_of_a_post_that_is_not_in_the_window_change_nothing() -> None:
+    """It is no part of the output."""
+    fold = fold_of([published(1, safety={"drugs": 0.5}, scoring=1)])
+    assert fold.window.with_scores("post-9", post_row(published(9), 0.5, DIMENSIONS)) is fold.window

@@ -111,3 +111,8 @@ def rows_of(events: Iterable[AnyEvent]) -> Rows:
 def fold_of(events: Sequence[AnyEvent], settings: FoldSettings = SETTINGS) -> Fold:
     """The fold of the rows of events, from nothing."""
     return fold_rows("mira", rows_of(events), settings)
+
+
+def posts_of(fold: Fold) -> list[tuple[str, ...]]:
+    """The posts of each facet, in the order in which they joined."""
+    return [tuple(fold.window.keys[place].post_id for place in facet.places) for facet in fold.facets]
