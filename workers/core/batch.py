@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from workers.containment.offsets import Offsets
 from workers.containment.quarantine import Quarantine
-from workers.core.offsets import Offsets
 from workers.wire.records import Dead, Done, Item, TopicPartition
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.core.offsets import Offsets
+from workers.containment.offsets import Offsets
 
 
 @st.composite
