@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     group_instance_id: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,200}$")] | None = Field(
         None, description="Static membership: a name that this process alone has, and keeps when it is started again"
     )
+    open_items: int = Field(
+        1000, ge=1, description="Items that are stored and not final at most; of more, the oldest are made final early"
+    )
     shutdown_seconds: float = Field(20.0, gt=0, description="Deadline shared by revocation and shutdown")
     retry_seconds: float = Field(1.0, gt=0, description="First pause after a busy or absent server")
     retry_max_seconds: float = Field(15.0, gt=0, description="Longest pause after a busy or absent server")

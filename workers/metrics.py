@@ -14,8 +14,8 @@ _FRESH = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10
 
 _ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
-# Events dealt with, by worker and verdict (done, later, dead, delayed: written to the
-# retry topic, misplaced: forwarded to their own key and partition).
+# Events dealt with, by worker and verdict (done: searchable, though exact values may follow; later, dead,
+# delayed: written to the retry topic, misplaced: forwarded to their own key and partition).
 EVENTS = Counter("streamscout_events", "Events by verdict", ["worker", "verdict"])
 # Dead letters by worker and reason, a code of the closed list.
 DEAD_LETTERS = Counter("streamscout_dead_letters", "Dead letters by reason", ["worker", "reason"])
@@ -27,8 +27,8 @@ STAGE_SECONDS = Histogram("streamscout_stage_seconds", "Duration of a stage", ["
 BATCH_ITEMS = Histogram("streamscout_batch_items", "Items in a batch", ["worker"], buckets=_ITEMS)
 # Items in memory that wait for a batch.
 QUEUE_ITEMS = Gauge("streamscout_queue_items", "Items waiting in memory", ["worker"])
-# Records between what is settled and the partition's end.
-LAG = Gauge("streamscout_lag_records", "Records not yet settled", ["worker", "topic", "partition"])
+# Records between what is searchable and the partition's end.
+LAG = Gauge("streamscout_lag_records", "Records not yet searchable", ["worker", "topic", "partition"])
 # From the source event's Kafka timestamp until the worker had settled it (the indexer's: event to searchable).
 FRESHNESS_SECONDS = Histogram("streamscout_freshness_seconds", "Age when settled", ["worker"], buckets=_FRESH)
 # Partitions that wait for a busy or absent server.

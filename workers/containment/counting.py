@@ -11,7 +11,7 @@ from workers.containment.admission import Misplaced
 from workers.containment.breaker import Breaker
 from workers.containment.retry import Delayed
 from workers.wire.cloudevents import source_time
-from workers.wire.records import Dead, Done, Item, TopicPartition, Verdict
+from workers.wire.records import Dead, Done, Item, Later, Open, TopicPartition, Verdict
 
 
 class Counting:
@@ -22,12 +22,18 @@ class Counting:
         self._observed: set[TopicPartition] = set()
 
     def verdict(self, item: Item[Any], verdict: Verdict, now: datetime, monotonic: float) -> None:
-        """An event has its verdict; what only moved to another topic has not been judged."""
-        metrics.EVENTS.labels(self._worker, type(verdict).__name__.lower()).inc()
+        """An event has its verdict; what only moved to another topic has not been judged.
+
+        What is open is searchable, and done as far as anybody outside can tell: it counts then, and not again.
+        """
+        if item.open and not isinstance(verdict, Dead | Later):
+            return
+        name = "done" if isinstance(verdict, Open) else type(verdict).__name__.lower()
+        metrics.EVENTS.labels(self._worker, name).inc()
         if isinstance(verdict, Dead):
             self._breaker.count(verdict.reason, monotonic)
             metrics.DEAD_LETTERS.labels(self._worker, verdict.reason).inc()
-        elif isinstance(verdict, Done) and not isinstance(verdict, Misplaced | Delayed):
+        elif isinstance(verdict, Done | Open) and not isinstance(verdict, Misplaced | Delayed):
             self._breaker.count(None, monotonic)
             age = now.timestamp() - int(source_time(item.record)) / 1000
             metrics.FRESHNESS_SECONDS.labels(self._worker).observe(max(0.0, age))

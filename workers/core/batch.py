@@ -109,11 +109,15 @@ class Queue:
                 keys.add(waiting.key)
         if not batch or (len(batch) < size and now < batch[0].arrived + self._seconds):
             return []
-        taken = {waiting.sequence for waiting in batch}
-        self._waiting = [waiting for waiting in self._waiting if waiting.sequence not in taken]
+        gone = {waiting.sequence for waiting in batch}
+        self._waiting = [waiting for waiting in self._waiting if waiting.sequence not in gone]
+        self.taken(batch)
+        return batch
+
+    def taken(self, batch: Iterable[Waiting]) -> None:
+        """A batch is in flight, whoever put it together."""
         for waiting in batch:
             self._in_flight[waiting.key] = self._in_flight.get(waiting.key, 0) + 1
-        return batch
 
     def landed(self, batch: Iterable[Waiting]) -> None:
         """A batch that was taken is no longer in flight."""

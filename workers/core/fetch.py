@@ -146,10 +146,12 @@ class Fetcher:
                 self._notes.popleft().set_exception(LeaseExpired("partitions are on the move"))
 
     def _commit(self, partitions: Iterable[Partition], wait: bool) -> None:
-        known = {p.name: (p.offsets.next, p.quarantine) for p in partitions if p.quarantine.begun}
+        known = {p.name: (p.offsets.next, p) for p in partitions if p.quarantine.begun}
         offsets = {name: offset for name, (offset, _) in known.items() if offset is not None}
         if offsets and self._lease.valid():
-            self._consumer.commit(offsets, wait, {n: known[n][1].note(offset, wait) for n, offset in offsets.items()})
+            parts = {name: known[name][1] for name in offsets}
+            notes = {n: p.quarantine.note(offsets[n], wait, p.offsets.stored) for n, p in parts.items()}
+            self._consumer.commit(offsets, wait, notes)
 
     # The assignment, told by the consumer inside poll and close.
 

@@ -19,6 +19,8 @@ from workers.config import Settings
 from workers.containment.admission import Admission
 from workers.containment.breaker import Alarm, Breaker
 from workers.containment.counting import Counting
+from workers.containment.opened import Opened
+from workers.containment.quarantine import in_flight
 from workers.containment.retry import Retry
 from workers.containment.writing import Writing
 from workers.core.batch import Partition, Queue, Waiting
@@ -37,8 +39,10 @@ from workers.wire.records import (
     InRecord,
     Item,
     Later,
+    Open,
     ProduceFailed,
     Producer,
+    TopicPartition,
     Unavailable,
     Verdict,
 )
@@ -60,7 +64,8 @@ class Loop(Generic[EventT]):
     of one Kafka key share a batch in order, but are never in flight in two. With ``tombstones`` a record without
     a value goes to the handler, as an item whose event is None; else it is dead. Batches of ``backfill``, topics too,
     are counted apart from the others, with one fewer in flight, and none begins while a live event has waited
-    ``live_lag_seconds`` for its turn.
+    ``live_lag_seconds`` for its turn. ``released`` is told of partitions that are not ours any more, when nothing of
+    them is in flight: what the handler remembers of them is of no use.
     """
 
     def __init__(
@@ -79,7 +84,9 @@ class Loop(Generic[EventT]):
         serial_key: Callable[[Item[EventT]], Hashable] | None = None,
         tombstones: bool = False,
         backfill: Collection[str] = (),
+        released: Callable[[Collection[TopicPartition]], None] = lambda _: None,
     ) -> None:
+        self._released = released
         self._worker, self._settings, self._clock = worker, settings, clock or SystemClock()
         self._consumer, self._handler, self._lease = consumer, handler, lease
         own = (topic_name(settings.namespace, f"{worker}.{kind}") for kind in ("dead", "rekeyed", "retry"))
@@ -92,6 +99,7 @@ class Loop(Generic[EventT]):
         self._admission = Admission(wire, accepted, consumer.partitions, again, self._retry, serial_key, tombstones)
         self._queue = Queue(settings.batch_size, settings.batch_seconds, exclusive=serial_key is not None)
         self._room = max(settings.batch_size, settings.queue_size // 2)
+        self._opened: Opened[Waiting] = Opened(settings.open_items)
         self._in_flight: dict[asyncio.Task[None], list[Waiting]] = {}
         self._sequence = 0
         self._decode_after = self._observe_after = 0.0
@@ -105,7 +113,7 @@ class Loop(Generic[EventT]):
     # The story.
 
     async def run(self) -> None:
-        """Until ``stop``: fetch, batch, handle, settle; then drain, commit and leave. Raises what ended it."""
+        """Until ``stop``: fetch, batch, handle, settle; then drain, close, commit and leave. Raises what ended it."""
         self._asyncio = asyncio.get_running_loop()
         self._fetcher.start(self._topics)
         try:
@@ -115,7 +123,9 @@ class Loop(Generic[EventT]):
                 self._launch()
                 await self._news()
             self._fetcher.draining = True
+            until = self._clock.monotonic() + self._settings.shutdown_seconds
             await self._finish(list(self._in_flight), self._settings.shutdown_seconds)
+            await self._close(lambda _: True, until)
         finally:
             self._fetcher.stop()
             await self._finish(list(self._in_flight), 0.0)
@@ -152,6 +162,10 @@ class Loop(Generic[EventT]):
                     line.popleft()
             self._queue.put(arrived)
         self._fetcher.room.set()
+        if due := self._opened.due(now):
+            for waiting in due:
+                waiting.arrived = now
+            self._queue.put(due)
 
     def _admit(self, partition: Partition, record: InRecord, now: float) -> Waiting:
         found = self._admission.admit(record, partition.quarantine, self._clock.now())
@@ -219,38 +233,27 @@ class Loop(Generic[EventT]):
     # A batch: store, outputs, offsets (law 3).
 
     async def _run_batch(self, batch: list[Waiting]) -> None:
-        quarantines = [waiting.partition.quarantine for waiting in batch]
+        places = [(waiting.partition.quarantine, waiting.offset, waiting.item.open) for waiting in batch]
         try:
-            await self._begin(batch)
-            verdicts = await self._handle(batch)
-            self._lease.check()
-            with metrics.stage(self._worker, "outputs"):
-                await self._writing.write([waiting.item for waiting in batch], verdicts)
-            self._settle(batch, verdicts)
+            with in_flight(places, blameless=(LeaseExpired, ProduceFailed)):
+                await self._noted()
+                verdicts = await self._handle(batch)
+                self._lease.check()
+                with metrics.stage(self._worker, "outputs"):
+                    await self._writing.write([waiting.item for waiting in batch], verdicts)
+                self._settle(batch, verdicts)
         except LeaseExpired as error:
             log.warning("batch dropped", worker=self._worker, items=len(batch), reason=str(error))
             self._queue.put(batch)
         except asyncio.CancelledError:
-            for quarantine in quarantines:
-                quarantine.dropped(fault=False)
             self._queue.put(batch)
             raise
-        except ProduceFailed:
-            raise
-        except BaseException:
-            for quarantine in quarantines:
-                quarantine.dropped(fault=True)
-            raise
         finally:
-            for quarantine in quarantines:
-                quarantine.survived()
             self._queue.landed(batch)
             self._wake.set()
 
-    async def _begin(self, batch: list[Waiting]) -> None:
+    async def _noted(self) -> None:
         """Whoever comes after a death of this process will know what may have killed it."""
-        for waiting in batch:
-            waiting.partition.quarantine.begin(waiting.offset)
         if any(partition.quarantine.wants_note() for partition in self._fetcher.partitions.values()):
             await asyncio.wrap_future(self._fetcher.note())
 
@@ -293,11 +296,14 @@ class Loop(Generic[EventT]):
         """Dealt with, or again after a pause: of its partition only, and in the order it had."""
         now = self._clock.monotonic()
         for waiting, verdict in zip(batch, verdicts, strict=True):
+            self._counting.verdict(waiting.item, verdict, self._clock.now(), now)
             if isinstance(verdict, Later):
                 self._postpone(waiting, verdict, now)
+            elif isinstance(verdict, Open):
+                self._hold(waiting, now + verdict.seconds)
             else:
-                waiting.partition.offsets.settle(waiting.item.record.position.offset)
-            self._counting.verdict(waiting.item, verdict, self._clock.now(), now)
+                waiting.partition.offsets.settle(waiting.offset)
+                self._opened.close(waiting.key, waiting)
         self._queue.put(w for w, verdict in zip(batch, verdicts, strict=True) if isinstance(verdict, Later))
 
     def _postpone(self, waiting: Waiting, verdict: Later, now: float) -> None:
@@ -310,6 +316,13 @@ class Loop(Generic[EventT]):
             waiting.after = until
         elif until > partition.blocked_until:
             partition.blocked_until, partition.reason = until, verdict.reason
+
+    def _hold(self, waiting: Waiting, until: float) -> None:
+        """It can be searched, and comes again to be made final, unless a newer one of its key takes its place."""
+        waiting.partition.offsets.hold(waiting.offset)
+        waiting.item = replace(waiting.item, open=True, attempts=0)
+        if (older := self._opened.open(waiting.key, waiting, until)) is not None:
+            older.partition.offsets.settle(older.offset)
 
     # Ending and losing partitions.
 
@@ -334,10 +347,26 @@ class Loop(Generic[EventT]):
             if late and (await asyncio.wait(late, timeout=LEAVE_SECONDS))[1]:
                 raise DeadlinePassed("the handler goes on after it was cancelled")
 
+    async def _close(self, which: Callable[[Waiting], bool], until: float) -> None:
+        """What is open, and no suspect, is made final before it is let go, if there is time; the rest is done again."""
+        opened = [waiting for waiting in self._opened.take(which) if not waiting.alone()]
+        size, seconds = self._settings.batch_size, until - self._clock.monotonic()
+        if seconds <= 0:
+            return
+        batches = [opened[start : start + size] for start in range(0, len(opened), size)]
+        for batch in batches:
+            self._queue.taken(batch)
+        tasks = {asyncio.create_task(self._run_batch(batch)): batch for batch in batches}
+        self._in_flight |= tasks
+        await self._finish(list(tasks), seconds)
+
     async def _release(self, seconds: float) -> None:
         """Let what is in flight of partitions that are not ours any more end within ``seconds``; forget the rest."""
+        until = self._clock.monotonic() + seconds
         self._queue.forget()
         await self._finish([t for t, b in self._in_flight.items() if any(not w.partition.ours for w in b)], seconds)
+        await self._close(lambda waiting: not waiting.partition.ours, until)
+        self._released([name for name, partition in self._fetcher.partitions.items() if not partition.ours])
 
     def _release_from_thread(self, seconds: float) -> None:
         asyncio.run_coroutine_threadsafe(self._release(seconds), self._asyncio).result()
@@ -364,7 +393,7 @@ class Loop(Generic[EventT]):
         return [partition for partition in self._fetcher.partitions.values() if partition.blocked_until > now]
 
     def _observe(self) -> None:
-        lags = {n: self._consumer.lag(n, p.offsets.committable) for n, p in self._fetcher.partitions.items()}
+        lags = {n: self._consumer.lag(n, p.offsets.stored) for n, p in self._fetcher.partitions.items()}
         blocked = len(self._blocked(self._clock.monotonic()))
         fetched = len(self._fetcher.records) + len(self._fetcher.backfill)
         self._counting.observe(len(self._queue) + fetched, blocked, lags)

@@ -60,13 +60,14 @@ class Item(Generic[EventT]):
     """A decoded event and the record it came from.
 
     ``attempts`` counts how often it was answered ``Later``; ``refusals``, how often by what is its own (``elsewhere``),
-    in other processes too.
+    in other processes too. ``open``: it was answered ``Open``, and comes again to be made final.
     """
 
     event: EventT
     record: InRecord
     attempts: int = 0
     refusals: int = 0
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,18 @@ class Dead:
     detail: str
 
 
-Verdict = Done | Later | Dead
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Stored and searchable, and not final: the item comes again after ``seconds``, or sooner where the worker ends.
+
+    Until then its offset is not settled, and it holds no other item; a newer item of its key that is answered ``Open``
+    settles it, and it does not come again.
+    """
+
+    seconds: float
+
+
+Verdict = Done | Later | Dead | Open
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,28 @@ def test_reading_and_settling_may_be_mixed(history: tuple[list[int], list[int]])
     assert tracker.committable == at_once.committable
 
 
+@given(histories(), st.data())
+def test_what_is_held_counts_as_stored_and_is_not_committable(
+    history: tuple[list[int], list[int]], data: st.DataObject
+) -> None:
+    """Two prefixes of one line, each exact after every step; settling later what is held changes only the one."""
+    offsets, order = history
+    tracker = Offsets()
+    for offset in offsets:
+        tracker.read(offset)
+    held: set[int] = set()
+    settled: set[int] = set()
+    steps = [(offset, data.draw(st.booleans())) for offset in order]
+    steps += [(offset, False) for offset, hold in steps if hold]
+    for offset, hold in steps:
+        (tracker.hold if hold else tracker.settle)(offset)
+        (held if hold else settled).add(offset)
+        for known, end in ((settled, tracker.committable), (settled | held, tracker.stored)):
+            missing = [one for one in offsets if one not in known]
+            prefix = [one for one in offsets if not missing or one < missing[0]]
+            assert end == (prefix[-1] + 1 if prefix else None)
+
+
 def test_nothing_is_committable_before_the_first_is_settled() -> None:
     """A commit of nothing would move the group."""
     tracker = Offsets()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.containment.quarantine import CLEAN, DEATHS, Quarantine, arrested
+from workers.containment.quarantine import CLEAN, DEATHS, Quarantine, arrested, stored_by
 
 
 def test_what_was_in_flight_runs_alone_and_what_may_have_begun_since_is_noted_first() -> None:
@@ -47,7 +47,7 @@ def test_who_leaves_in_good_order_says_so() -> None:
     good, broken, suspicious = Quarantine(), Quarantine(), arrested('{"open": 9}', 20)
     for quarantine in (good, broken, suspicious):
         quarantine.begin(5)
-        quarantine.survived()
+        quarantine.survived(5)
     broken.dropped(fault=False)
     assert good.note(6, leaving=False) != CLEAN
     assert good.note(6, leaving=True) == CLEAN
@@ -68,7 +68,7 @@ def test_only_deaths_alone_count() -> None:
         assert json.loads(note)["deaths"] == death
         quarantine.acknowledged(note)
         assert not quarantine.wants_note()
-        quarantine.survived()
+        quarantine.survived(7)
         assert quarantine.wants_note()
         assert json.loads(quarantine.note(7, leaving=False)).get("deaths", 0) == death - 1
     assert arrested(note, 20).is_condemned(7)
@@ -87,8 +87,64 @@ def test_a_fault_of_the_code_is_a_death() -> None:
     quarantine = arrested('{"open": 8}', 20)
     quarantine.begin(7)
     quarantine.dropped(fault=True)
-    quarantine.survived()
+    quarantine.survived(7)
     assert json.loads(quarantine.note(7, leaving=True))["deaths"] == 1
+
+
+def test_what_is_stored_and_not_final_is_no_suspect() -> None:
+    """It was in flight long ago and is committed later: after a death only what lies behind it runs alone."""
+    died = Quarantine()
+    for offset in range(10, 16):
+        died.begin(offset)
+        if offset < 14:
+            died.survived(offset)
+    found = arrested(died.note(10, leaving=False, stored=14), end=40)
+    assert [offset for offset in range(10, 40) if found.is_suspect(offset)] == [14, 15]
+
+
+def test_what_is_in_flight_again_to_be_made_final_is_a_suspect() -> None:
+    """Though it is stored; and after a death it begins only once the note says so."""
+    died = Quarantine()
+    died.begin(20)
+    for offset in (11, 13):
+        died.begin(offset, again=True)
+    note = died.note(10, leaving=False, stored=20)
+    found = arrested(note, end=40)
+    assert [offset for offset in range(10, 40) if found.is_suspect(offset)] == [11, 12, 13, 20]
+    careful = arrested('{"open": 9}', 40)
+    careful.begin(12)
+    careful.acknowledged(careful.note(9, leaving=False, stored=13))
+    careful.survived(12)
+    assert not careful.wants_note()
+    careful.begin(12, again=True)
+    assert careful.wants_note()
+    careful.acknowledged(careful.note(9, leaving=False, stored=13))
+    assert not careful.wants_note()
+    careful.survived(12)
+    assert json.loads(careful.note(9, leaving=False, stored=13)).keys() == {"open", "stored"}
+
+
+def test_what_kills_while_it_is_made_final_is_set_aside_too() -> None:
+    """The same count, from owner to owner: it is handled well each time, and then kills."""
+    note = '{"open": 8}'
+    for death in range(1, DEATHS + 1):
+        quarantine = arrested(note, 20)
+        quarantine.begin(7)
+        quarantine.survived(7)
+        quarantine.begin(7, again=True)
+        note = quarantine.note(7, leaving=False, stored=9)
+        assert json.loads(note)["deaths"] == death
+        assert arrested(note, 20).is_suspect(7)
+    assert arrested(note, 20).is_condemned(7)
+
+
+def test_others_learn_from_the_note_how_far_the_index_is() -> None:
+    """Nothing where everything stored is committed, and of a note that is none of ours."""
+    quarantine = Quarantine()
+    quarantine.begin(5)
+    assert stored_by(quarantine.note(2, leaving=False, stored=6)) == 6
+    assert stored_by(quarantine.note(6, leaving=False, stored=6)) == 0
+    assert (stored_by(None), stored_by(CLEAN), stored_by("by another tool")) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
