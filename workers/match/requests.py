@@ -47,9 +47,9 @@ def _as_list(value: Any) -> Any:
 
 
 class Request(BaseModel):
-    """Frozen; unknown fields are refused."""
+    """Frozen; unknown fields are refused. What stands under a field is its description in /openapi.json."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 Platforms = Annotated[tuple[Platform, ...], BeforeValidator(_as_list), Field(max_length=32)]
@@ -96,16 +96,10 @@ class PriceCap(Request):
 
 
 class Filters(Request):
-    """Hard conditions on creators: all must hold, and what is unknown of a creator does not meet them.
-
-    ``audience`` gives the least share by dimension and key: ``{"gender": {"women": 0.6}}``; ``known_audience`` leaves
-    out those of whose audience nothing is known in a dimension. ``competitors`` are brands whose exclusive creators are
-    left out; ``exclude_creators`` is the caller's block list. ``safety`` gives the highest score by category; a
-    creator of whom a category is not known is refused, unless ``unknown_safety`` is ``allow`` (which loosens no brand's
-    policy).
-    """
+    """Hard conditions on creators: all must hold, and what is unknown of a creator does not meet them."""
 
     platform: Platforms = ()
+    """On any of these."""
     language: Languages = ()
     country: Countries = ()
     category: Categories = ()
@@ -115,51 +109,71 @@ class Filters(Request):
         Field(max_length=3),
         AfterValidator(_known_keys),
     ] = {}
+    """The least share by dimension and key: `{"gender": {"women": 0.6}}`."""
     known_audience: Annotated[tuple[Dimension, ...], BeforeValidator(_as_list), Field(max_length=3)] = ()
+    """Leave out those of whose audience nothing is known in these dimensions."""
     price: PriceCap | None = None
     active_within_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """The last post is no older."""
     exclude_creators: Annotated[tuple[Identifier, ...], Field(max_length=1000)] = ()
+    """The caller's block list; a brand's own stands in its safety policy (`blocked`)."""
     competitors: Annotated[tuple[Identifier, ...], Field(max_length=256)] = ()
+    """Brands whose exclusive creators are left out, beside the competitors that the brand's brief names."""
     safety: Annotated[dict[SafetyCategory, Share], Field(max_length=64)] = {}
+    """The highest score by category; a creator of whom a category is not known is refused."""
     unknown_safety: Literal["allow", "refuse"] | None = None
+    """`allow`: a score that is not known passes; it loosens no brand's policy. `refuse`: it is stricter than one."""
 
 
 Weight = Annotated[float, Field(ge=0, le=10)]
 
 
 class Weights(Request):
-    """How much each part of the score counts; what is left out stands at its default."""
+    """How much each part of the score counts; what is left out stands at its default, which every answer says."""
 
     semantic: Weight | None = None
+    """The share-weighted fit of the posts, about -1 to 1."""
     feedback: Weight | None = None
+    """What this creator's own outcomes for the brand taught, -1 to 1."""
     affinity: Weight | None = None
+    """What the brand's outcomes taught of creators alike, -1 to 1."""
     bio: Weight | None = None
+    """The fit of the bio as far as the posts agree with it, 0 to 1."""
     audience: Weight | None = None
+    """How much of the wanted audience the creator has, 0 to 1."""
     engagement: Weight | None = None
+    """The rate of engagement, saturating, 0 to 1."""
     freshness: Weight | None = None
+    """How lately they posted, halved every 30 days, 0 to 1."""
 
 
 class MatchRequest(Request):
     """A brief, or a brand whose stored brief is taken; a brief given beside a brand takes the stored one's place.
 
-    The brand brings its filters and what its outcomes taught either way; with ``stored_brief`` its stored brief and
-    pictures too, after what the request says, as far as four aspects go. ``audience`` is wanted, not required: it moves
-    the score. ``images`` are addresses of reference pictures, together one aspect of ``images_weight``, by default the
-    mean of the others' weights. ``explain_creator_id``: say of this creator why they are not in the list, or where.
+    The brand brings its filters and what its outcomes taught either way.
     """
 
     brief: Annotated[str, Field(max_length=MAX_BRIEF)] | None = None
+    """What is wanted, in words; split into aspects at sentences, semicolons, lines and lists with commas."""
     brand_id: Identifier | None = None
+    """Who asks: its stored brief and pictures, competitors, safety policy, and what was learned for it."""
     stored_brief: bool = False
+    """The brand's stored brief and pictures too, after what this request says, as far as four aspects go."""
     images: Annotated[tuple[Url, ...], Field(max_length=MAX_IMAGES)] = ()
+    """Addresses of reference pictures, together one aspect."""
     images_weight: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The weight of the pictures beside the aspects' own; by default the mean of those."""
     aspects: Annotated[tuple[Aspect, ...], Field(max_length=4)] = ()
+    """The parts of the brief with their weights, in place of the rule that splits it."""
     audience: Annotated[dict[Dimension, Shares], Field(max_length=3), AfterValidator(_known_keys)] = {}
+    """Wanted, not required: it moves the score, and unknown is neither rewarded nor refused."""
     filters: Filters = Filters()
     weights: Weights = Weights()
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
     explain: bool = False
+    """Say what the answer rests on: aspects, how many were allowed, how the index searched, each facet's part."""
     explain_creator_id: Identifier | None = None
+    """Say of this creator why they are not in the list, or where they stand."""
 
     @model_validator(mode="after")
     def _asks_something(self) -> MatchRequest:
@@ -171,10 +185,12 @@ class MatchRequest(Request):
 
 
 class SimilarWeights(Request):
-    """How much each part of a look-alike's score counts; what is left out: ``semantic`` 1, ``away`` 0.5, others 0."""
+    """How much each part of a look-alike's score counts: `semantic` 1, `away` 0.5 and the others 0 by default."""
 
     semantic: Weight | None = None
+    """How like all of the like creators."""
     away: Weight | None = None
+    """Less how like that one of the unlike creators whom they are most like, -1 to 0."""
     bio: Weight | None = None
     engagement: Weight | None = None
     freshness: Weight | None = None
@@ -184,10 +200,12 @@ Named = Annotated[tuple[Identifier, ...], BeforeValidator(_as_list), Field(max_l
 
 
 class SimilarRequest(Request):
-    """Creators near all of ``like`` and away from each of ``unlike``, under the same filters as a match."""
+    """Creators near all of some and away from each of others. Nobody who is named is answered."""
 
     like: Annotated[Named, Field(min_length=1)]
+    """Creators to be near: each weighs the same, and each of their facets its share."""
     unlike: Named = ()
+    """Creators to stay away from."""
     filters: Filters = Filters()
     weights: SimilarWeights = SimilarWeights()
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10

@@ -23,6 +23,7 @@ ERASURE = {"type": "CreatorErased", "creator_id": "ann", "requested_at": NOW.iso
 CALLS: list[tuple[str, str, object, set[Scope]]] = [
     ("GET", "/v1/search?q=bread", None, {Scope.SEARCH}),
     ("POST", "/v1/match", {"brief": "bread"}, {Scope.SEARCH}),
+    ("POST", "/v1/similar", {"like": ["ann"]}, {Scope.SEARCH}),
     ("GET", "/v1/creators/ann", None, {Scope.SEARCH}),
     ("GET", "/v1/posts/p1", None, {Scope.SEARCH}),
     ("GET", "/v1/brands", None, {Scope.SEARCH}),

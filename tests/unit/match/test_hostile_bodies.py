@@ -14,7 +14,7 @@ JSON = {"content-type": "application/json"}
 DEEP = 20_000
 
 
-@pytest.mark.parametrize("call", ["/v1/posts", "/v1/match", "/v1/outcomes"])
+@pytest.mark.parametrize("call", ["/v1/posts", "/v1/match", "/v1/similar", "/v1/outcomes"])
 @pytest.mark.parametrize(
     "body",
     [
@@ -31,6 +31,9 @@ DEEP = 20_000
         b'"\\ud800"',
         b'{"brief": "\\ud800"}',
         b'{"brief": "x", "brief": null}',
+        b'{"like": ["\\ud800"], "brief": 1}',
+        b'{"like": "a", "weights": {"away": NaN}, "brief": 1}',
+        b'{"brief": "x", "explain_creator_id": "a|b", "like": "\\u0000"}',
         b"\x00",
         b"",
     ],
