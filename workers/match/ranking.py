@@ -165,10 +165,15 @@ def _bios(candidates: Sequence[Candidate], laid: _Laid, question: Question) -> A
     if not have.any():
         return parts
     bios = np.asarray([each.bio for each in candidates if each.bio is not None], dtype=np.float64)
-    counts, own = laid.counts[have], np.repeat(have, laid.counts)
-    cosines = np.einsum("fd,fd->f", laid.vectors[own], np.repeat(bios, counts, axis=0))[:, None]
-    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    parts[have] = bio_parts(bios, question.vectors, question.weights, cosines, laid.shares[own], starts)
+    places = np.flatnonzero(have)
+    ends = laid.starts + laid.counts
+    # One small product for each creator: copies of all the vectors would cost more than all the rest of the ranking.
+    cosines = [laid.vectors[laid.starts[c] : ends[c]] @ bio for c, bio in zip(places, bios, strict=True)]
+    own = np.repeat(have, laid.counts)
+    starts = np.concatenate(([0], np.cumsum(laid.counts[have])[:-1]))
+    parts[have] = bio_parts(
+        bios, question.vectors, question.weights, np.concatenate(cosines)[:, None], laid.shares[own], starts
+    )
     return parts
 
 
