@@ -184,10 +184,7 @@ class Settings(BaseSettings):
         0.25, gt=0, le=1, description="Weight of a post that only shows again what earlier posts of its creator showed"
     )
     safety_tail: float = Field(
-        0.05,
-        gt=0,
-        le=1,
-        description="Part of a creator's output, the worst, over which a safety score is the mean (creators and API)",
+        0.05, gt=0, le=1, description="Part of a creator's output, the worst, over which a safety score is the mean"
     )
     fold_cache_bytes: int = Field(
         1 << 29, ge=0, description="Memory for folds of creators in a creators process; beyond it rows are read again"

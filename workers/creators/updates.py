@@ -32,6 +32,7 @@ def creator_updated(fold: Fold, settings: FoldSettings) -> CreatorUpdated:
         safety=dict(safety.scores),
         safety_posts=tuple(_notable(post) for post in safety.posts),
         safety_coverage=dict(safety.coverage),
+        safety_tail=settings.safety_tail if safety.coverage else 0.0,
         safety_revision=fold.safety_revision,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from workers.domain.events import CreatorUpdated, Facet
@@ -11,6 +12,14 @@ from workers.domain.ids import bio_object_id, creator_object_id
 from workers.domain.reasons import InvalidEvent, Reason
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array, from_bytes
+
+_SAFETY: Final = {
+    "safety": "scores",
+    "safety_coverage": "coverage",
+    "safety_posts": "posts",
+    "safety_tail": "tail",
+    "safety_revision": "revision",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +43,8 @@ def creator_objects(event: CreatorUpdated, min_share: float, dimensions: int) ->
 
 def safety_json(event: CreatorUpdated) -> str:
     """All that is known of a creator's safety: categories that filters do not know as well, and what caused it."""
-    names = {"safety": "scores", "safety_coverage": "coverage", "safety_posts": "posts", "safety_revision": "revision"}
-    values = event.model_dump(mode="json", include=set(names))
-    return canonical_json({short: values[name] for name, short in names.items()})
+    values = event.model_dump(mode="json", include=set(_SAFETY))
+    return canonical_json({short: values[name] for name, short in _SAFETY.items()})
 
 
 def revision_of(creator: StoredObject) -> int:

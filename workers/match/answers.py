@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from workers.domain.events import Profile
+from workers.domain.events import Profile, SafetyPolicy
 
 
 class VisualAnswer(BaseModel):
@@ -74,8 +74,22 @@ class FacetAnswer(BaseModel):
     vector: list[float] | None = None
 
 
+class CausingPostAnswer(BaseModel):
+    """A post that caused a safety score: its share of the creator's output, and the categories it is notable for."""
+
+    post_id: str
+    published_at: datetime
+    share: float
+    scores: dict[str, float]
+
+
 class CreatorAnswer(BaseModel):
-    """A creator as the index has them."""
+    """A creator as the index has them.
+
+    ``safety``: by category the mean probability over the worst ``safety_tail`` of what they post; what is not known is
+    in ``safety_unknown``. ``safety_coverage``: of how much of the output a category is known; one that is known of
+    less than half counts as unknown. ``safety_posts`` caused the scores, the greatest part first.
+    """
 
     creator_id: str
     revision: int
@@ -84,19 +98,37 @@ class CreatorAnswer(BaseModel):
     facets: list[FacetAnswer]
     profile: Profile | None
     safety: dict[str, float]
+    safety_unknown: list[str]
+    safety_coverage: dict[str, float]
+    safety_tail: float
+    safety_posts: list[CausingPostAnswer]
+    safety_revision: int
     outcomes: list[OutcomeAnswer]
     last_published_at: datetime | None
     vector: list[float] | None = None
 
 
+class ReviewAnswer(BaseModel):
+    """What a brand's safety policy wants a person to look at: a score in the review band, and the posts behind it."""
+
+    category: str
+    score: float
+    posts: list[str]
+
+
 class MatchHitAnswer(BaseModel):
-    """A place on the shortlist: ``score`` is the sum of ``parts`` times the weights; ``evidence`` are real posts."""
+    """A place on the shortlist: ``score`` is the sum of ``parts`` times the weights; ``evidence`` are real posts.
+
+    ``safety``: the creator's known scores by category; one that is not there is not known.
+    """
 
     creator_id: str
     rank: int
     score: float
     parts: dict[str, float]
     evidence: list[str]
+    safety: dict[str, float] = {}
+    review: list[ReviewAnswer] = []
     explanation: dict[str, Any] | None = None
 
 
@@ -149,8 +181,9 @@ class WhyAnswer(BaseModel):
 class MatchAnswer(BaseModel):
     """A shortlist. ``filtered_out``: how many creators each hard filter refuses, each counted on its own.
 
-    Counted over the whole index; for safety and the audience's country, among the creators near the brief. Each hit's
-    ``score`` is the sum of its ``parts`` times ``weights``. ``why``: of the creator in ``explain_creator_id``.
+    Counted over the whole index; for rules of safety that look back and for the audience's country, among the creators
+    near the brief. Each hit's ``score`` is the sum of its ``parts`` times ``weights``. ``why``: of the creator in
+    ``explain_creator_id``. ``safety_policy_version``: of the brand's policy that was applied.
     """
 
     match_id: str
@@ -159,6 +192,7 @@ class MatchAnswer(BaseModel):
     model: str
     model_version: str
     weights: dict[str, float]
+    safety_policy_version: int | None = None
     hits: list[MatchHitAnswer]
     filtered_out: dict[str, int]
     explanation: dict[str, Any] | None = None
@@ -247,6 +281,7 @@ class BrandAnswer(BaseModel):
     category: str | None
     competitors: list[str]
     safety: dict[str, float]
+    safety_policy: SafetyPolicy | None = None
 
 
 class BrandsAnswer(BaseModel):

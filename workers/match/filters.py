@@ -14,7 +14,7 @@ from workers.domain.filters import AUDIENCE_PROPERTIES
 from workers.domain.queries import Condition
 from workers.domain.stored import PropertyValue
 from workers.match.requests import Filters, SearchFilters
-from workers.match.safety import safety_conditions
+from workers.match.safety import LookBack, look_back, safety_conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,19 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class HardFilters:
-    """Why a creator may be refused, and by what: each reason's conditions must all hold, and each check."""
+    """Why a creator may be refused, and by what: each reason's conditions must all hold, and each check.
+
+    ``look_back``: rules of a safety policy for which a creator must be looked at.
+    """
 
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
     checks: Mapping[str, Check] = field(default_factory=dict)
+    look_back: LookBack | None = None
+
+    @property
+    def on_our_side(self) -> bool:
+        """Whether creators that the store allows may be refused yet."""
+        return bool(self.checks) or self.look_back is not None
 
     def all_conditions(self) -> tuple[Condition, ...]:
         """Every condition, for the store."""
@@ -78,7 +87,8 @@ def creator_filters(filters: Filters, brand: BrandBriefed | None, now: datetime)
     if competitors:
         conditions["competitor"] = (Condition("exclusive_brands", "none_of", tuple(competitors)),)
     audience_conditions, checks = _audience(filters)
-    return HardFilters(conditions | audience_conditions | safety_conditions(filters, brand), checks)
+    conditions |= audience_conditions | safety_conditions(filters, brand)
+    return HardFilters(conditions, checks, look_back(filters, brand, now))
 
 
 def _numbers(filters: Filters, now: datetime) -> dict[str, tuple[Condition, ...]]:

@@ -29,10 +29,11 @@ _FACETS_FETCHED = 8 * LEAST_FETCHED
 
 @dataclass(frozen=True, slots=True)
 class LookAlikes:
-    """Who was found, and the weights of the parts."""
+    """Who was found, the weights of the parts, and the known safety scores of who was found by creator."""
 
     ranked: tuple[Ranked, ...]
     weights: Mapping[str, float]
+    safety: Mapping[str, Mapping[str, float]]
 
 
 class LookAlikeFinder:
@@ -63,7 +64,8 @@ class LookAlikeFinder:
             now=self._clock.now(),
             limit=request.limit,
         )
-        return LookAlikes(tuple(ranked), weights)
+        safety = {each.creator_id: each.safety for each in found.candidates}
+        return LookAlikes(tuple(ranked), weights, safety)
 
     async def _named(self, creators: Sequence[str]) -> CreatorSet:
         names = tuple(dict.fromkeys(creators))

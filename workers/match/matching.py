@@ -17,11 +17,14 @@ from workers.domain.feedback import Posterior, Prior, posterior
 from workers.match.affinity import CreatorSet, creator_set, teachers
 from workers.match.asking import ask
 from workers.match.filters import HardFilters, creator_filters
+from workers.match.judging import may_be_reviewed
 from workers.match.ports import Brands, Index, Outbox, QueryEncoder, Signals
 from workers.match.problems import not_found
 from workers.match.ranking import DEFAULT_WEIGHTS, POLICY, Question, Ranked
 from workers.match.requests import MatchRequest
 from workers.match.retrieval import Retrieval, Retrieved, arrays_of
+from workers.match.safety import policy_of
+from workers.match.safety_notes import Removed, SafetyNotes, explain_policy, notes
 from workers.match.search import check_model
 from workers.match.search_plan import SearchPlan, search_plan
 from workers.match.why import Asked, Reasons, Why
@@ -46,19 +49,20 @@ class Constants:
 class Match:
     """What was served, with what explains it. ``allowed``: creators that meet every condition of the store.
 
-    ``plan`` and ``why`` where they were asked for.
+    ``plan`` and ``why`` where they were asked for. ``safety``: the shortlist's scores and what a person must look at.
     """
 
     match_id: str
     served_at: datetime
     aspects: tuple[Aspect, ...]
     ranked: tuple[Ranked, ...]
-    filtered_out: Mapping[str, int]
+    removed: Removed
     posteriors: Mapping[str, Posterior]
     weights: Mapping[str, float]
     candidates: int
     creators: int
     allowed: int
+    safety: SafetyNotes
     plan: SearchPlan | None = None
     why: Why | None = None
 
@@ -112,12 +116,13 @@ class Matcher:
             served_at=now,
             aspects=aspects,
             ranked=tuple(ranked),
-            filtered_out=_filtered_out(filters, counts, retrieved),
+            removed=_removed(filters, counts, retrieved),
             posteriors={one.creator_id: posteriors[one.creator_id] for one in ranked if one.creator_id in posteriors},
             weights=weights,
             candidates=len(retrieved.candidates),
             creators=counts[""],
             allowed=counts["allowed"],
+            safety=await self._safety(request, brand, ranked, retrieved, now),
             plan=plan,
             why=await self._why(request.explain_creator_id, asked, retrieved, lifts),
         )
@@ -144,6 +149,21 @@ class Matcher:
         learned = teachers(lifts)
         facets = await self._retrieval.facets_by_creator(sorted(learned)) if learned else {}
         return creator_set({name: arrays_of(own) for name, own in facets.items()}, learned)
+
+    async def _safety(
+        self,
+        request: MatchRequest,
+        brand: BrandBriefed | None,
+        ranked: Sequence[Ranked],
+        retrieved: Retrieved,
+        now: datetime,
+    ) -> SafetyNotes:
+        policy = policy_of(brand)
+        known = {each.creator_id: each.safety for each in retrieved.candidates}
+        scores = {one.creator_id: known[one.creator_id] for one in ranked}
+        unsure = [name for name, own in scores.items() if policy and may_be_reviewed(policy, name, own)]
+        seen = await self._retrieval.safety_of(unsure)
+        return notes(policy, scores, seen, now, request.filters.unknown_safety)
 
     async def _plan(self, request: MatchRequest, filters: HardFilters) -> SearchPlan | None:
         return await search_plan(self._index, filters) if request.explain else None
@@ -172,6 +192,7 @@ class Matcher:
             policy=POLICY,
             model=NO_MODEL,
             model_version=self._encoder.model_version,
+            safety_policy_version=match.safety.policy.version if match.safety.policy else None,
         )
         await self._outbox.publish("matches", event, id=match.match_id, time=match.served_at)
 
@@ -185,6 +206,7 @@ def explain(match: Match) -> dict[str, Any]:
         "allowed": match.allowed,
         "candidates": match.candidates,
         **({"search": asdict(match.plan)} if match.plan else {}),
+        **({"safety": explain_policy(match.safety.policy, match.removed)} if match.safety.policy else {}),
     }
 
 
@@ -195,7 +217,7 @@ def _shortlist(ranked: Sequence[Ranked]) -> tuple[Shortlisted, ...]:
     )
 
 
-def _filtered_out(filters: HardFilters, counts: Mapping[str, int], retrieved: Retrieved) -> dict[str, int]:
-    refused = {reason: counts[""] - counts[reason] for reason in filters.conditions}
-    refused |= {reason: retrieved.refused.get(reason, 0) for reason in filters.checks}
-    return refused
+def _removed(filters: HardFilters, counts: Mapping[str, int], retrieved: Retrieved) -> Removed:
+    over_index = {reason: counts[""] - counts[reason] for reason in filters.conditions}
+    ours = (*filters.checks, *(filters.look_back.reasons() if filters.look_back else ()))
+    return Removed(over_index, {reason: retrieved.refused.get(reason, 0) for reason in ours})

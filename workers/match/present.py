@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from workers.domain.events import BrandBriefed, FeedbackSignalled, Profile
+from workers.domain.events import SAFETY_CATEGORIES, BrandBriefed, FeedbackSignalled, Profile
 from workers.domain.feedback import Posterior, Prior, posterior
 from workers.domain.reasons import Reason
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.match.answers import (
     BrandAnswer,
+    CausingPostAnswer,
     CreatorAnswer,
     DeadAnswer,
     DuplicateAnswer,
@@ -23,18 +25,20 @@ from workers.match.answers import (
     OutcomeAnswer,
     PostAnswer,
     PosteriorAnswer,
+    ReviewAnswer,
     VisualAnswer,
 )
 from workers.match.content import Hit, picture_url
 from workers.match.dead_posts import DeadPost
 from workers.match.duplicates import Copies
 from workers.match.filters import read_json
+from workers.match.judging import Finding, known_safety
 from workers.match.lookup import KnownCreator, KnownPost
 from workers.match.matching import NO_MODEL, Match, explain
 from workers.match.pictures import shown_url, unsigned
 from workers.match.present_why import why_answer
 from workers.match.ranking import POLICY, Ranked
-from workers.match.safety import scores_of
+from workers.match.safety_notes import SafetyNotes
 
 Properties = Mapping[str, PropertyValue]
 
@@ -70,17 +74,22 @@ def match_answer(match: Match, brand_id: str | None, model_version: str, explain
         model=NO_MODEL,
         model_version=model_version,
         weights=dict(match.weights),
+        safety_policy_version=match.safety.policy.version if match.safety.policy else None,
         hits=[
-            ranked_answer(one, _explanation(one, match.posteriors.get(one.creator_id)) if explained else None)
+            ranked_answer(
+                one, _explanation(one, match.posteriors.get(one.creator_id)) if explained else None, match.safety
+            )
             for one in match.ranked
         ],
-        filtered_out=dict(match.filtered_out),
+        filtered_out=match.removed.by_reason(),
         explanation=explain(match) if explained else None,
         why=why_answer(match.why, match.aspects) if match.why else None,
     )
 
 
-def ranked_answer(ranked: Ranked, explanation: dict[str, Any] | None = None) -> MatchHitAnswer:
+def ranked_answer(
+    ranked: Ranked, explanation: dict[str, Any] | None = None, safety: SafetyNotes | None = None
+) -> MatchHitAnswer:
     """A place on a shortlist."""
     return MatchHitAnswer(
         creator_id=ranked.creator_id,
@@ -88,8 +97,18 @@ def ranked_answer(ranked: Ranked, explanation: dict[str, Any] | None = None) -> 
         score=ranked.score,
         parts=ranked.parts,
         evidence=list(ranked.evidence),
+        safety=dict(safety.scores.get(ranked.creator_id, {})) if safety else {},
+        review=_review(safety.review.get(ranked.creator_id, ())) if safety else [],
         explanation=explanation,
     )
+
+
+def _review(found: Sequence[Finding]) -> list[ReviewAnswer]:
+    return [
+        ReviewAnswer(category=each.rule.category, score=each.score, posts=list(each.posts))
+        for each in found
+        if each.score is not None
+    ]
 
 
 def creator_answer(
@@ -97,7 +116,7 @@ def creator_answer(
 ) -> CreatorAnswer:
     """A creator with facets and what outcomes say about them."""
     properties = known.creator.properties
-    profile = read_json(properties, "profile_json")
+    profile, safety = read_json(properties, "profile_json"), known_safety(properties)
     return CreatorAnswer(
         creator_id=str(properties["creator_id"]),
         revision=int(str(properties.get("revision_exact", properties["revision"]))),
@@ -105,7 +124,12 @@ def creator_answer(
         model_version=str(properties["model_version"]),
         facets=[_facet(each, vectors) for each in known.facets],
         profile=Profile.model_validate(profile) if profile else None,
-        safety=scores_of(properties),
+        safety=dict(safety.scores),
+        safety_unknown=[name for name in SAFETY_CATEGORIES if name not in safety.scores],
+        safety_coverage=dict(safety.coverage),
+        safety_tail=safety.tail,
+        safety_posts=[CausingPostAnswer.model_validate(asdict(post)) for post in safety.posts],
+        safety_revision=safety.revision,
         outcomes=[_outcome(signal, prior, now) for _, signal in sorted(signals.items())],
         last_published_at=_time(properties, "last_published_at"),
         vector=_vector(known.creator, "creator") if vectors else None,

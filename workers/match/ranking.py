@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -45,7 +45,8 @@ class CandidateFacet:
 class Candidate:
     """A creator who passed the hard filters, with every searchable facet.
 
-    ``lift`` is the posterior's, 0 if none; ``bio`` the bio's unit vector (d,), None if there is none.
+    ``lift`` is the posterior's, 0 if none; ``bio`` the bio's unit vector (d,), None if there is none. ``safety``: the
+    known scores by category, which no part of the score is made of.
     """
 
     creator_id: str
@@ -55,6 +56,7 @@ class Candidate:
     last_published_at: datetime | None
     lift: float = 0.0
     bio: Array | None = None
+    safety: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

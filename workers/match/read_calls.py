@@ -27,6 +27,7 @@ from workers.match.present import brand_answer, creator_answer, hit_answer, matc
 from workers.match.problems import invalid, not_found, too_large
 from workers.match.requests import MAX_BRANDS, MAX_LIMIT, MAX_QUERY, MatchRequest, Search, SearchFilters, SimilarRequest
 from workers.match.rooms import Rooms
+from workers.match.safety_notes import SafetyNotes
 
 router = APIRouter(prefix="/v1")
 
@@ -173,5 +174,5 @@ def _search_answer(rooms: Rooms, hits: list[Hit]) -> SearchAnswer:
 
 
 def _similar(asked: SimilarRequest, found: LookAlikes) -> dict[str, Any]:
-    hits = [ranked_answer(one) for one in found.ranked]
+    hits = [ranked_answer(one, safety=SafetyNotes(None, found.safety)) for one in found.ranked]
     return {"like": list(asked.like), "unlike": list(asked.unlike), "weights": dict(found.weights), "hits": hits}

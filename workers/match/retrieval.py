@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from workers.domain.ids import bio_object_id
+from workers.domain.ids import bio_object_id, creator_object_id
 from workers.domain.queries import Condition
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array
 from workers.match.filters import HardFilters, read_json
+from workers.match.judging import NOTHING_KNOWN, KnownSafety, known_safety
 from workers.match.ports import Index
 from workers.match.ranking import Candidate, CandidateFacet
+from workers.match.safety import reason_of, scores_of
 from workers.match.search import MOST_FETCHED, depth
 
 _CREATORS_AT_ONCE = 150
 _FACETS_OF_A_CREATOR = 64
+_ROUNDS = 4
+"""How often to ask, each time without those who were seen, until our side leaves enough for the shortlist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +59,47 @@ class Retrieval:
         ``fetched``: how many facets to ask for by each vector, where it is not to follow from ``limit``.
         """
         # What is refused on our side after the fact must not eat up the shortlist.
-        fetched = MOST_FETCHED if filters.checks else fetched or depth(limit)
-        conditions = filters.all_conditions()
-        near = await asyncio.gather(
-            *(self._index.near("Facet", vector, limit=fetched, conditions=conditions) for vector in vectors)
-        )
-        creators = sorted({str(found.object.properties["creator_id"]) for hits in near for found in hits})
-        facets, bios = await asyncio.gather(self.facets_by_creator(creators), self.bios_of(creators))
-        kept, refused = [], Counter[str]()
-        for creator_id in creators:
+        fetched = MOST_FETCHED if filters.on_our_side else fetched or depth(limit)
+        seen, bios, refused = dict[str, list[StoredObject]](), dict[str, Array](), dict[str, str]()
+        for _ in range(_ROUNDS):
+            conditions = (*filters.all_conditions(), *_without(seen))
+            near = await asyncio.gather(
+                *(self._index.near("Facet", vector, limit=fetched, conditions=conditions) for vector in vectors)
+            )
+            creators = sorted({str(found.object.properties["creator_id"]) for hits in near for found in hits})
+            facets, own_bios = await asyncio.gather(self.facets_by_creator(creators), self.bios_of(creators))
+            now_refused = await self._refused(filters, facets)
             # A creator whose facets were replaced between the two questions has some, or is gone.
-            if not (own := facets.get(creator_id)):
-                continue
-            reason = filters.refusal(newest(own).properties)
-            if reason is None:
-                kept.append(candidate_of(creator_id, own, lifts.get(creator_id, 0.0), bios.get(creator_id)))
-            else:
-                refused[reason] += 1
+            seen |= {creator_id: own for creator_id, own in facets.items() if own}
+            bios, refused = bios | own_bios, refused | now_refused
+            if len(seen) - len(refused) >= limit or not now_refused or all(len(hits) < fetched for hits in near):
+                break
+        kept = sorted(seen.keys() - refused.keys())
+        candidates = (candidate_of(name, seen[name], lifts.get(name, 0.0), bios.get(name)) for name in kept)
         cuts = tuple(hits[-1].cosine if hits else None for hits in near)
-        return Retrieved(tuple(kept), dict(refused), cuts)
+        return Retrieved(tuple(candidates), Counter(refused.values()), cuts)
+
+    async def _refused(self, filters: HardFilters, facets: Mapping[str, list[StoredObject]]) -> dict[str, str]:
+        """Of these creators, those that a check on our side refuses, and its reason."""
+        if not filters.on_our_side:
+            return {}
+        copies = {creator_id: newest(own).properties for creator_id, own in facets.items()}
+        refused = {name: reason for name, own in copies.items() if (reason := filters.refusal(own)) is not None}
+        looks = filters.look_back
+        if looks is None:
+            return refused
+        unsure = [name for name, own in copies.items() if name not in refused and looks.must_see(name, scores_of(own))]
+        known = await self.safety_of(unsure)
+        for name in unsure:
+            if found := looks.refusals(name, known.get(name, NOTHING_KNOWN)):
+                refused[name] = reason_of(found[0].rule.category)
+        return refused
+
+    async def safety_of(self, creators: Sequence[str]) -> dict[str, KnownSafety]:
+        """All that is known of these creators' safety, of those who are there: by id, in one request."""
+        ids = {creator_object_id(creator_id, self._model_version): creator_id for creator_id in creators}
+        found = await self._index.fetch("Creator", list(ids)) if ids else {}
+        return {ids[name]: known_safety(each.properties) for name, each in found.items()}
 
     async def facets_of(self, creator_id: str, vectors: bool = True) -> list[StoredObject]:
         """Every searchable facet of one creator, the heaviest first."""
@@ -108,6 +134,10 @@ class Retrieval:
         return {ids[name]: each.vectors["bio"] for name, each in found.items() if "bio" in each.vectors}
 
 
+def _without(seen: Collection[str]) -> tuple[Condition, ...]:
+    return (Condition("creator_id", "none_of", tuple(sorted(seen))),) if seen else ()
+
+
 def arrays_of(facets: Sequence[StoredObject]) -> tuple[Array, Array]:
     """Facets' vectors (n, d) and shares (n,)."""
     vectors = np.asarray([each.vectors["facet"] for each in facets], dtype=np.float64)
@@ -126,6 +156,7 @@ def candidate_of(creator_id: str, facets: Sequence[StoredObject], lift: float, b
         last_published_at=last if isinstance(last, datetime) else None,
         lift=lift,
         bio=bio,
+        safety=scores_of(properties),
     )
 
 

@@ -1,7 +1,8 @@
-"""A brand's safety policy and a request's own limits, as conditions of the store: by category, the strictest holds.
+"""A brand's safety policy and a request's own limits, as hard filters: by category, the strictest holds.
 
-A score that is not known passes only where whoever set the limit says so. What a policy's rule looks back on is not in
-the store's properties: ``workers.match.screening`` asks for it.
+Rules are conditions of the store, but for those that look back: what they ask is in no property of its own, and a
+creator whose whole score is over such a rule's threshold is looked at one by one (``LookBack``). A score that is not
+known passes only where whoever set the limit says so.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from workers.domain.events import BrandBriefed, SafetyPolicy, SafetyRule
 from workers.domain.filters import SAFETY_PROPERTIES
 from workers.domain.queries import Condition
+from workers.match.judging import Finding, KnownSafety, UnknownSafety, finding, unknown_allowed
 from workers.match.requests import Filters
 
 BLOCKED: Final = "safety.blocked"
@@ -54,9 +58,43 @@ def safety_conditions(filters: Filters, brand: BrandBriefed | None) -> dict[str,
     return conditions
 
 
-def unknown_allowed(rule: SafetyRule, policy: SafetyPolicy, asked: str | None) -> bool:
-    """Whether a creator passes of whom the rule's category is not known. A request may be stricter, not laxer."""
-    return asked != "refuse" and policy.allows_unknown(rule.category)
+@dataclass(frozen=True, slots=True)
+class LookBack:
+    """The rules that look back, for creators one by one. ``asked``: what the request says of unknown scores."""
+
+    policy: SafetyPolicy
+    rules: tuple[SafetyRule, ...]
+    now: datetime
+    asked: UnknownSafety | None
+
+    def reasons(self) -> tuple[str, ...]:
+        """Under what its refusals are counted."""
+        return tuple(dict.fromkeys(reason_of(rule.category) for rule in self.rules))
+
+    def must_see(self, creator_id: str, scores: Mapping[str, float]) -> bool:
+        """Whether these scores leave it open if the creator passes. A look-back can make a score only less."""
+        if creator_id in self.policy.cleared:
+            return False
+        return any(
+            scores[rule.category] >= rule.threshold
+            if rule.category in scores
+            else not unknown_allowed(rule, self.policy, self.asked)
+            for rule in self.rules
+        )
+
+    def refusals(self, creator_id: str, known: KnownSafety) -> tuple[Finding, ...]:
+        """Which of the rules refuse a creator, and by which posts."""
+        if creator_id in self.policy.cleared:
+            return ()
+        found = (finding(rule, self.policy, known, self.now, self.asked) for rule in self.rules)
+        return tuple(each for each in found if each.verdict == "refused")
+
+
+def look_back(filters: Filters, brand: BrandBriefed | None, now: datetime) -> LookBack | None:
+    """What of a brand's policy the store cannot be asked; None where it can be asked everything."""
+    policy = policy_of(brand)
+    rules = tuple(rule for rule in policy.rules if rule.look_back_days is not None) if policy is not None else ()
+    return LookBack(policy, rules, now, filters.unknown_safety) if policy is not None and rules else None
 
 
 def scores_of(properties: Mapping[str, object]) -> dict[str, float]:

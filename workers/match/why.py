@@ -10,13 +10,16 @@ from typing import Any, Literal
 import numpy as np
 
 from workers.domain.erasure import Erasures
+from workers.domain.filters import SAFETY_PROPERTIES
 from workers.domain.ids import creator_object_id
 from workers.domain.queries import Condition, Relation, all_hold
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.match.filters import Check, HardFilters
+from workers.match.judging import NOTHING_KNOWN, Finding, KnownSafety, known_safety
 from workers.match.ports import Index
 from workers.match.ranking import Candidate, Question, Ranked, rank
 from workers.match.retrieval import Retrieval, Retrieved, candidate_of, newest
+from workers.match.safety import reason_of
 
 Verdict = Literal["unknown", "erased", "not_searchable", "refused", "not_near", "ranked", "shortlisted"]
 
@@ -89,7 +92,8 @@ class Reasons:
         if whole is None and not facets:
             return Why(creator_id, "unknown")
         properties = newest(facets).properties if facets else whole.properties if whole else {}
-        refused = refusals(asked.filters, properties)
+        known = known_safety(whole.properties) if whole else KnownSafety()
+        refused = refusals(asked.filters, properties, known)
         if not facets:
             return Why(creator_id, "not_searchable", refused)
         among = {each.creator_id: each for each in retrieved.candidates}
@@ -114,10 +118,19 @@ def _place(one: Ranked, ranked: Sequence[Ranked]) -> Ranked:
     return replace(one, rank=1 + [each.creator_id for each in ranked].index(one.creator_id))
 
 
-def refusals(filters: HardFilters, properties: Mapping[str, PropertyValue]) -> tuple[Refusal, ...]:
-    """Every hard filter that a creator of these properties does not meet, in the filters' order."""
+def refusals(
+    filters: HardFilters, properties: Mapping[str, PropertyValue], known: KnownSafety = NOTHING_KNOWN
+) -> tuple[Refusal, ...]:
+    """Every hard filter that a creator of these properties does not meet, in the filters' order.
+
+    What safety refuses names the posts that caused it, as far as ``known`` has them.
+    """
     by_condition = [
-        Refusal(reason, tuple(map(_said, own)), {each.property: properties.get(each.property) for each in own})
+        Refusal(
+            reason,
+            tuple(map(_said, own)),
+            {each.property: properties.get(each.property) for each in own} | _causes(reason, known),
+        )
         for reason, own in filters.conditions.items()
         if not all_hold(own, properties)
     ]
@@ -126,9 +139,26 @@ def refusals(filters: HardFilters, properties: Mapping[str, PropertyValue]) -> t
         for reason, check in filters.checks.items()
         if not check.holds(properties)
     ]
-    return (*by_condition, *by_check)
+    creator_id = str(properties.get("creator_id", ""))
+    by_look_back = [
+        _by_rule(each) for each in (filters.look_back.refusals(creator_id, known) if filters.look_back else ())
+    ]
+    return (*by_condition, *by_check, *by_look_back)
 
 
+def _causes(reason: str, known: KnownSafety) -> dict[str, list[str]]:
+    posts = known.causes(reason.removeprefix("safety.")) if reason.startswith("safety.") else ()
+    return {"posts": [post.post_id for post in posts]} if posts else {}
+
+
+def _by_rule(found: Finding) -> Refusal:
+    rule, name = found.rule, SAFETY_PROPERTIES[found.rule.category]
+    wanted = f"{name} below {rule.threshold} in the last {rule.look_back_days} days"
+    posts = {"posts": list(found.posts)} if found.posts else {}
+    return Refusal(reason_of(rule.category), (wanted,), {name: found.score} | posts)
+
+
+_MOST_SHOWN = 10
 _RELATIONS: Mapping[Relation, str] = {
     "equal": "is",
     "any_of": "any of",
@@ -140,10 +170,18 @@ _RELATIONS: Mapping[Relation, str] = {
 
 
 def _said(condition: Condition) -> str:
-    value = condition.value
-    text = ", ".join(value) if isinstance(value, tuple) else value.isoformat() if isinstance(value, datetime) else value
-    own = f"{condition.property} {_RELATIONS[condition.relation]} {text}"
+    own = f"{condition.property} {_RELATIONS[condition.relation]} {_value(condition.value)}"
     return own if condition.otherwise is None else f"{own}, or {_said(condition.otherwise)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        rest = len(value) - _MOST_SHOWN
+        return ", ".join(value[:_MOST_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+    # A safety rule's bound is the number just below its threshold.
+    return (
+        value.isoformat() if isinstance(value, datetime) else f"{value:.6g}" if isinstance(value, float) else f"{value}"
+    )
 
 
 def _bound(check: Check) -> str:

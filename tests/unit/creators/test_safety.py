@@ -112,7 +112,7 @@ def test_a_creator_says_scores_causes_coverage_and_revision() -> None:
         ("post-6", {"alcohol": 0.9, "weapons": 0.4})
     ]
     assert update.safety_posts[0].published_at == events[6].published_at
-    assert update.safety_revision == 15
+    assert (update.safety_tail, update.safety_revision) == (SETTINGS.safety_tail, 15)
 
 
 def test_a_copy_weighs_less_in_the_tail_as_it_does_in_a_facet() -> None:

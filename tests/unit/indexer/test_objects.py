@@ -91,6 +91,7 @@ def test_what_caused_a_safety_score_is_kept_with_the_creator_alone() -> None:
         safety={"alcohol": 0.25, "heights": 0.5},
         safety_posts=(post,),
         safety_coverage={"alcohol": 1.0, "heights": 0.75},
+        safety_tail=0.05,
         safety_revision=3,
     )
     objects = creator_objects(event, 0.0, WIDTH)
@@ -107,6 +108,7 @@ def test_what_caused_a_safety_score_is_kept_with_the_creator_alone() -> None:
                 "scores": {"alcohol": 0.9},
             }
         ],
+        "tail": 0.05,
         "revision": 3,
     }
     assert "safety_heights" not in objects.creator.properties, "only what the store has a property for"

@@ -240,6 +240,7 @@ class World:
         audience = profile.pop("audience", None)
         price = profile.pop("price", None)
         safety = profile.pop("safety", None)
+        caused_by = profile.pop("safety_posts", [])
         whole = Profile.model_validate(
             {
                 "name": creator_id,
@@ -261,7 +262,9 @@ class World:
                     {"facet": axis(*words.split()).astype(np.float32)},
                 ),
             )
+        known = {"scores": safety or {}, "coverage": dict.fromkeys(safety or (), 1.0), "tail": 0.05, "revision": 14}  # type: ignore[call-overload]
         about = {
+            "safety_json": canonical_json(known | {"posts": caused_by}),
             "revision": "12",
             "posts": 14,
             "name": creator_id,

@@ -37,10 +37,10 @@ class NotablePost(Record):
 class CreatorUpdated(Event):
     """A creator as a function of the set of their rows. ``revision`` is the sum of the rows' revisions.
 
-    ``safety``: by category the mean probability over the worst of the output (expected shortfall); a category that is
-    not known of half of the output is absent, which does not mean 0. ``safety_coverage``: of how much of the output
-    each category is known. ``safety_posts`` caused the scores, the greatest part first. ``safety_revision`` is the sum
-    of the rows' safety revisions: of two updates of one revision the greater is the newer.
+    ``safety``: by category the mean probability over the worst ``safety_tail`` of the output (expected shortfall); a
+    category that is not known of half of the output is absent, which does not mean 0. ``safety_coverage``: of how much
+    of the output each category is known. ``safety_posts`` caused the scores, the greatest part first.
+    ``safety_revision`` is the sum of the rows' own: of two updates of one revision the greater is the newer.
     """
 
     key_field = "creator_id"
@@ -57,4 +57,5 @@ class CreatorUpdated(Event):
     safety: Annotated[dict[Label, Share], Field(max_length=64)] = {}
     safety_posts: Annotated[tuple[NotablePost, ...], Field(max_length=64)] = ()
     safety_coverage: Annotated[dict[Label, Share], Field(max_length=64)] = {}
+    safety_tail: Share = 0.0
     safety_revision: Annotated[int, Field(ge=0, lt=2**63)] = 0
