@@ -25,6 +25,7 @@ from fastavro.schema import SchemaParseException
 from pydantic import ValidationError
 
 from workers.adapters import security
+from workers.adapters.avro_unions import naming
 from workers.config import Settings, SettingsError
 from workers.domain.avro_schema import same_form, schema_files
 from workers.domain.events import EVENT_TYPES, Event
@@ -62,6 +63,7 @@ class RegistryCodec:
         weakref.finalize(self, self._client.close)
         self._texts = {event.type_name(): _newest(schemas_dir, event) for event in EVENT_TYPES}
         self._readers = {name: fastavro.parse_schema(json.loads(text)) for name, text in self._texts.items()}
+        self._named = {name: naming(schema) for name, schema in self._readers.items()}
         self._ids: dict[str, int] = {}
         self._writers: dict[tuple[int, str], tuple[Any, Any]] = {}
         self._unknown: dict[int, float] = {}
@@ -86,7 +88,7 @@ class RegistryCodec:
             schema_id = self._ids[name] = self._ask(lambda: self._id_of(name))
         stream = io.BytesIO()
         stream.write(_HEADER.pack(0, schema_id))
-        fastavro.schemaless_writer(stream, self._readers[name], event.model_dump())
+        fastavro.schemaless_writer(stream, self._readers[name], self._named[name](event.model_dump()))
         return stream.getvalue()
 
     def decode(self, type_name: str, value: bytes) -> Event:

@@ -26,6 +26,7 @@ class Breaker:
         self._share, self._least = settings.breaker_share, settings.breaker_least
         self._seconds = settings.breaker_seconds
         self._verdicts: deque[str | None] = deque(maxlen=max(settings.breaker_window, settings.breaker_least))
+        self._dead = 0  # of the verdicts: they are many, and each new one is judged
         self._tried: list[str | None] = []
         self._until: float | None = None
         self._why = ""
@@ -35,13 +36,13 @@ class Breaker:
         state = self.state(now)
         if state == "trying":
             self._tried.append(reason)
-            if len(self._tried) == TRIAL and self._bad(self._tried):
+            if len(self._tried) == TRIAL and self._bad(sum(each is not None for each in self._tried), TRIAL):
                 self._open(self._tried, now)
             elif len(self._tried) == TRIAL:
                 self.resume()
         elif state == "closed":
-            self._verdicts.append(reason)
-            if len(self._verdicts) >= self._least and self._bad(self._verdicts):
+            self._remember(reason)
+            if len(self._verdicts) >= self._least and self._bad(self._dead, len(self._verdicts)):
                 self._open(self._verdicts, now)
 
     def state(self, now: float) -> State:
@@ -61,6 +62,7 @@ class Breaker:
         """Go on, and begin to count anew."""
         self._until, self._why = None, ""
         self._verdicts.clear()
+        self._dead = 0
         self._tried.clear()
 
     def described(self, now: float) -> dict[str, str]:
@@ -71,8 +73,14 @@ class Breaker:
         then = f"tries a few in {left:.0f} s" if left > 0 else f"tries: {len(self._tried)} of {TRIAL} are judged"
         return {"breaker": f"open: {self._why}; {then}, or goes on when told (streamscout resume)"}
 
-    def _bad(self, verdicts: deque[str | None] | list[str | None]) -> bool:
-        return sum(reason is not None for reason in verdicts) > self._share * len(verdicts)
+    def _remember(self, reason: str | None) -> None:
+        if len(self._verdicts) == self._verdicts.maxlen:
+            self._dead -= self._verdicts[0] is not None
+        self._verdicts.append(reason)
+        self._dead += reason is not None
+
+    def _bad(self, dead: int, all_of_them: int) -> bool:
+        return dead > self._share * all_of_them
 
     def _open(self, verdicts: deque[str | None] | list[str | None], now: float) -> None:
         reasons = Counter(reason for reason in verdicts if reason is not None)

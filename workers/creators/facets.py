@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workers.domain.ids import facet_id
 from workers.domain.vectors import Array
 
 _DAY_MS = 86_400_000
@@ -53,20 +54,17 @@ class FoldSettings:
 class Facet:
     """``total`` = sum of w·x, float64 (d,); ``weight`` = sum of w; ``places`` int32 (n,): its posts' in the window.
 
-    ``places`` are in the order in which the posts joined; ``opened_by`` and ``exemplar`` are ids of posts.
+    ``places`` are in the order in which the posts joined; ``opened_by`` and ``exemplar`` are ids of posts, ``facet_id``
+    is named after the first.
     """
 
+    facet_id: str
     opened_by: str
     total: Array
     weight: float
     last_ms: int
     places: Array
     exemplar: str
-
-    def centre(self) -> Array:
-        """The unit vector of the facet, float64 (d,); zero where its posts cancel out."""
-        length = _length(self.total)
-        return self.total / length if length > 0 else self.total
 
 
 class Point(NamedTuple):
@@ -88,8 +86,9 @@ class Folding:
     nothing but in the exemplar of what has changed.
     """
 
-    def __init__(self, facets: Sequence[Facet], settings: FoldSettings) -> None:
-        self._settings, self._known = settings, list[Facet | None](facets)
+    def __init__(self, creator_id: str, facets: Sequence[Facet], settings: FoldSettings) -> None:
+        self._creator, self._settings, self._known = creator_id, settings, list[Facet | None](facets)
+        self._ids = [facet.facet_id for facet in facets]
         self._totals = np.zeros((settings.facets + 1, settings.dimensions))
         for place, facet in enumerate(facets):
             self._totals[place] = facet.total
@@ -125,6 +124,7 @@ class Folding:
         self._known.append(None)
         self._lengths.append(0.0)
         self._weights.append(post.weight)
+        self._ids.append("")
         self._opened.append(post.post_id)
         self._last.append(post.published_ms)
         self._places.append([post.place])
@@ -156,7 +156,7 @@ class Folding:
         self._places[heavy] += self._places[light]
         self._changed(heavy)
         self._totals[light:-1] = self._totals[light + 1 :].copy()
-        for column in (self._known, self._lengths, self._weights, self._opened, self._last, self._places):
+        for column in (self._known, self._ids, self._lengths, self._weights, self._opened, self._last, self._places):
             del column[light]
 
     def frozen(self, keys: Sequence[tuple[int, str]], x: Array, lengths: Array) -> tuple[Facet, ...]:
@@ -170,8 +170,16 @@ class Folding:
         """Its exemplar is the real post nearest the centre by cosine; of equals, the one that joined first."""
         total, places = self._totals[facet].copy(), np.array(self._places[facet], np.int32)
         cosines = np.add.reduce(x[places].astype(np.float64) * total, axis=-1) / lengths[places]
-        exemplar = keys[places[np.argmax(cosines)]][1]
-        return Facet(self._opened[facet], total, self._weights[facet], self._last[facet], places, exemplar)
+        exemplar, opened = keys[places[np.argmax(cosines)]][1], self._opened[facet]
+        named = self._ids[facet] or str(facet_id(self._creator, opened, self._settings.model_version))
+        return Facet(named, opened, total, self._weights[facet], self._last[facet], places, exemplar)
+
+
+def centres(facets: Sequence[Facet]) -> Array:
+    """The facets' unit vectors, float64 (k, d); zero where a facet's posts cancel out."""
+    totals = np.array([facet.total for facet in facets])
+    lengths = _lengths(totals)
+    return totals / np.where(lengths > 0, lengths, 1.0)[:, np.newaxis]
 
 
 @cache

@@ -100,7 +100,7 @@ def fold_rows(creator_id: str, rows: Rows, settings: FoldSettings) -> Fold:
         start=start,
         newest=order[-1] if order else None,
         older=tuple(order[:first]),
-        facets=_folded(window, settings),
+        facets=_folded(creator_id, window, settings),
         profile=rows.profile,
         safety_revision=sum(row.safety_revision for row in rows.posts.values()),
     )
@@ -120,7 +120,7 @@ def with_new_post(fold: Fold, post_id: str, row: PostRow, settings: FoldSettings
         _counted(fold, post_id, None, row),
         newest=window.keys[-1],
         window=window,
-        facets=_folded(window, settings, fold),
+        facets=_folded(fold.creator_id, window, settings, fold),
     )
 
 
@@ -159,7 +159,7 @@ def with_post(
         entering = older.pop().post_id
         window = window.with_post(entering, row if entering == post_id else row_of(entering), settings)
     newest = window.keys[-1] if window.keys else None
-    facets = _folded(window, settings)
+    facets = _folded(fold.creator_id, window, settings)
     return replace(counted, start=start, newest=newest, older=tuple(older), window=window, facets=facets)
 
 
@@ -196,9 +196,9 @@ def _counted(fold: Fold, post_id: str, old: PostRow | None, row: PostRow) -> Fol
     )
 
 
-def _folded(window: Window, settings: FoldSettings, before: Fold | None = None) -> tuple[Facet, ...]:
+def _folded(creator_id: str, window: Window, settings: FoldSettings, before: Fold | None = None) -> tuple[Facet, ...]:
     """The facets of a window; where ``before`` is the fold of all but its last post, from those."""
-    folding = Folding(before.facets if before else (), settings)
+    folding = Folding(creator_id, before.facets if before else (), settings)
     for post in window.points(len(before.window) if before else 0):
         folding.add(post)
     return folding.frozen(window.keys, window.x, window.lengths)

@@ -127,34 +127,35 @@ def assess(output: Output, tail: float) -> Safety:
     scored = np.add.reduce(weights, axis=1)
     total = float(np.add.reduce(output.weights))
     coverage = np.where(known.all(axis=1), 1.0, np.minimum(scored / total, 1.0))
-    parts = _tail_parts(probabilities, weights, tail * scored)
-    values = np.minimum(np.add.reduce(parts, axis=1), 1.0)
+    order, adds = _tail(probabilities, weights, tail * scored)
+    values = np.minimum(np.add.reduce(adds, axis=1), 1.0)
     told = coverage >= LEAST_KNOWN
     return Safety(
         {name: float(value) for name, value, is_told in zip(output.categories, values, told, strict=True) if is_told},
         {name: float(each) for name, each in zip(output.categories, coverage, strict=True)},
-        _notable(output, probabilities, parts, total),
+        _notable(output, probabilities, order, adds, total),
     )
 
 
-def _tail_parts(probabilities: Array, weights: Array, limits: Array) -> Array:
-    """What each post adds to the mean over the worst ``limits`` (c,) of the weight: (c, n), summing to the score."""
+def _tail(probabilities: Array, weights: Array, limits: Array) -> tuple[Array, Array]:
+    """The posts from the likeliest on, and what each adds to the mean over the worst ``limits`` (c,): both (c, n)."""
     order = np.argsort(-probabilities, axis=1, kind="stable")
-    ordered = np.take_along_axis(weights, order, axis=1)
-    before = np.cumsum(ordered, axis=1) - ordered
-    taken = np.clip(limits[:, np.newaxis] - before, 0.0, ordered)
-    parts = np.zeros_like(probabilities)
-    np.put_along_axis(parts, order, taken / limits[:, np.newaxis], axis=1)
-    return np.asarray(parts * probabilities)
+    rows = np.arange(len(limits))[:, np.newaxis]
+    ordered = weights[rows, order]
+    before = np.add.accumulate(ordered, axis=1) - ordered
+    taken = np.minimum(np.maximum(limits[:, np.newaxis] - before, 0.0), ordered)
+    return order, taken / limits[:, np.newaxis] * probabilities[rows, order]
 
 
-def _notable(output: Output, probabilities: Array, parts: Array, total: float) -> tuple[Notable, ...]:
+def _notable(output: Output, probabilities: Array, order: Array, adds: Array, total: float) -> tuple[Notable, ...]:
     """At most ``MOST_NOTABLE``: those that add most to any score first, then the likelier, the later ones."""
     places = np.flatnonzero((probabilities >= NOTABLE).any(axis=0))
     if not len(places):
         return ()
-    adds, likely = parts[:, places].max(axis=0), probabilities[:, places].max(axis=0)
-    first = np.lexsort((-places, -likely, -adds))[:MOST_NOTABLE]
+    parts = np.zeros_like(probabilities)
+    parts[np.arange(len(parts))[:, np.newaxis], order] = adds
+    most, likely = parts[:, places].max(axis=0), probabilities[:, places].max(axis=0)
+    first = np.lexsort((-places, -likely, -most))[:MOST_NOTABLE]
     return tuple(
         Notable(
             output.keys[place][1],

@@ -27,6 +27,7 @@ AVRO_MAGIC: Final = b"\x00"
 SOURCE_TIME: Final = "sourcetime"
 ASKED_BY: Final = "askedby"
 _PREFIX: Final = "ce_"
+_SOURCE_TIME_HEADER: Final = f"{_PREFIX}{SOURCE_TIME}"
 E = TypeVar("E", bound=Event)
 
 
@@ -87,7 +88,10 @@ def attributes(headers: Headers) -> dict[str, str]:
 
 def source_time(record: InRecord) -> str:
     """Epoch milliseconds at which Kafka took the original source record: this one, unless it says otherwise."""
-    carried = attributes(record.headers).get(SOURCE_TIME, "")
+    carried = ""
+    for name, value in record.headers:
+        if name == _SOURCE_TIME_HEADER:
+            carried = (value or b"").decode("utf-8", "replace")
     return carried if carried.isascii() and carried.isdigit() and len(carried) < 16 else str(record.timestamp_ms)
 
 

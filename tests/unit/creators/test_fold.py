@@ -36,7 +36,7 @@ from workers.creators.fold import (
 )
 from workers.creators.rows import newer, post_row, profile_row
 from workers.creators.updates import creator_updated, update_id
-from workers.domain.events import PostEmbedded, ProfileEmbedded
+from workers.domain.events import CreatorUpdated, PostEmbedded, ProfileEmbedded
 from workers.domain.vectors import to_bytes
 
 COLUMNS = ("x", "lengths", "weights", "shown", "looks", "owners")
@@ -53,7 +53,8 @@ def bits(fold: Fold) -> list[object]:
     window = [fold.window.keys, *(getattr(fold.window, name).tobytes() for name in COLUMNS)]
     head += [fold.safety_revision, fold.window.scored.categories, fold.window.scored.table.tobytes()]
     facets = [
-        (f.opened_by, f.total.tobytes(), f.weight, f.last_ms, f.places.tobytes(), f.exemplar) for f in fold.facets
+        (f.facet_id, f.opened_by, f.total.tobytes(), f.weight, f.last_ms, f.places.tobytes(), f.exemplar)
+        for f in fold.facets
     ]
     return [*head, *window, *facets, creator_updated(fold, SETTINGS).model_dump_json()]
 
@@ -114,6 +115,14 @@ def test_shuffled_and_repeated_streams_end_in_the_same_bytes(events: list[AnyEve
 def test_keeping_up_and_folding_again_give_the_same_bytes(events: list[AnyEvent]) -> None:
     """The incremental path is the refold, whatever came before."""
     assert same_bytes(kept_up(events), fold_of(events))
+
+
+@settings(max_examples=100, deadline=None)
+@given(streams)
+def test_what_is_said_of_a_creator_is_a_valid_event(events: list[AnyEvent]) -> None:
+    """It is made without being validated, of what was validated when it came in: it always would be valid."""
+    update = creator_updated(fold_of(events), SETTINGS)
+    assert CreatorUpdated.model_validate(update.model_dump()) == update
 
 
 def test_a_stream_in_order_is_folded_post_by_post_through_window_steps_and_merges() -> None:
