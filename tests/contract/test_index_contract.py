@@ -235,6 +235,27 @@ async def test_vectors_come_exactly_as_they_were_written_and_only_where_asked_fo
     assert near[0].object.vectors == {}
 
 
+async def test_only_the_properties_asked_for_come_along(index: Index) -> None:
+    """Those that an object has, with or without its vector; none at all is an answer too."""
+    ann = (Condition("creator_id", "equal", "ann"),)
+    found = await index.matching("Facet", ann, limit=9, vectors=True, properties=("share", "followers", "country"))
+    assert [dict(each.properties) for each in found] == [
+        {"share": 0.5, "followers": each.properties["followers"]} for each in found
+    ]
+    assert {each.properties["followers"] for each in found} == {1000, 2000}
+    assert all(len(each.vectors["facet"]) == WIDTH for each in found)
+    near = await index.near("Facet", np.array([1.0, 0, 0, 0]), limit=1, conditions=ann, properties=("creator_id",))
+    assert [(dict(each.object.properties), each.object.vectors) for each in near] == [({"creator_id": "ann"}, {})]
+    assert near[0].cosine == pytest.approx(1.0, abs=0.01)
+    (cake,) = (await index.fetch("Facet", [id_of("cake")], vectors=True, properties=())).values()
+    assert (dict(cake.properties), cake.vectors["facet"].tolist()) == ({}, FACETS[1].vectors["facet"].tolist())
+    bare = await index.near("Facet", np.array([1.0, 0, 0, 0]), limit=2, properties=())
+    assert [(each.object.id, dict(each.object.properties)) for each in bare] == [
+        (id_of("bread"), {}),
+        (id_of("cake"), {}),
+    ]
+
+
 async def test_times_and_numbers_come_back_as_they_were_written(index: Index) -> None:
     """A time keeps its zone, a whole number stays whole, what was not written is not there."""
     (bread,) = (await index.fetch("Facet", [id_of("bread")])).values()

@@ -31,22 +31,38 @@ class MemoryIndex:
         return self.served
 
     async def near(
-        self, collection: str, vector: Array, *, limit: int, conditions: Sequence[Condition] = (), vectors: bool = False
+        self,
+        collection: str,
+        vector: Array,
+        *,
+        limit: int,
+        conditions: Sequence[Condition] = (),
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
     ) -> list[Found]:
         found = [
-            Found(_bare(each, vectors), float(np.dot(next(iter(each.vectors.values())), vector)))
+            Found(_bare(each, vectors, properties), float(np.dot(next(iter(each.vectors.values())), vector)))
             for each in self._all(collection)
             if each.vectors and all_hold(conditions, each.properties)
         ]
         return sorted(found, key=lambda one: -one.cosine)[:limit]
 
     async def matching(
-        self, collection: str, conditions: Sequence[Condition], *, limit: int, vectors: bool = False
+        self,
+        collection: str,
+        conditions: Sequence[Condition],
+        *,
+        limit: int,
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
     ) -> list[StoredObject]:
-        return [_bare(each, vectors) for each in self._all(collection) if all_hold(conditions, each.properties)][:limit]
+        met = [each for each in self._all(collection) if all_hold(conditions, each.properties)]
+        return [_bare(each, vectors, properties) for each in met[:limit]]
 
-    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
-        return {each.id: _bare(each, vectors) for each in self._all(collection) if each.id in set(ids)}
+    async def fetch(
+        self, collection: str, ids: Sequence[UUID], vectors: bool = False, properties: Sequence[str] | None = None
+    ) -> dict[UUID, StoredObject]:
+        return {each.id: _bare(each, vectors, properties) for each in self._all(collection) if each.id in set(ids)}
 
     async def count(self, collection: str, conditions: Sequence[Condition] = ()) -> int:
         return sum(all_hold(conditions, each.properties) for each in self._all(collection))
@@ -60,5 +76,6 @@ class MemoryIndex:
         return list(self.collections.get(collection, {}).values())
 
 
-def _bare(each: StoredObject, vectors: bool) -> StoredObject:
-    return each if vectors else StoredObject(each.id, each.properties)
+def _bare(each: StoredObject, vectors: bool, properties: Sequence[str] | None = None) -> StoredObject:
+    kept = {name: value for name, value in each.properties.items() if properties is None or name in properties}
+    return StoredObject(each.id, kept, each.vectors if vectors else {})

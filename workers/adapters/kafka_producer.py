@@ -18,6 +18,7 @@ from workers.wire.records import OutputRefused, OutRecord, ProduceFailed
 
 MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
 DELIVERY_MS: Final = 60_000
+LINGER_MS: Final = 5.0
 STATISTICS_MS: Final = 1000
 _PURGE_SECONDS: Final = 5.0
 NEVER: Final = frozenset(
@@ -43,7 +44,8 @@ class KafkaProducer:
     what it held fails, and whoever sends next is not refused for ever.
     """
 
-    def __init__(self, settings: Settings, *, delivery_ms: int = DELIVERY_MS) -> None:
+    def __init__(self, settings: Settings, *, delivery_ms: int = DELIVERY_MS, linger_ms: float = LINGER_MS) -> None:
+        """``linger_ms``: how long a record waits for company; 0 for those who answer only once it is acknowledged."""
         self._asking = asking(settings)
         self._reach = Reach(self._asking)
         self._configuration: dict[str, Any] = {
@@ -53,7 +55,7 @@ class KafkaProducer:
             "acks": "all",
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "delivery.timeout.ms": delivery_ms,
-            "linger.ms": 5,
+            "linger.ms": linger_ms,
             "compression.type": "lz4",
             "statistics.interval.ms": STATISTICS_MS,
             "stats_cb": lambda text: self._reach.told(json.loads(text)),

@@ -74,22 +74,38 @@ class Index(Protocol):
     """What readers ask of the collections of one model version, by plain names (``Facet``).
 
     Every call may raise ``Unavailable``; an answer holds at most what the store can hold at once (``limit``).
+    ``properties``: only these come along, all where it is None; most of an answer's time goes into them.
     """
 
     async def served_model(self) -> str:
         """The model version whose collections are served: where the alias ``Facet`` points."""
 
     async def near(
-        self, collection: str, vector: Array, *, limit: int, conditions: Sequence[Condition] = (), vectors: bool = False
+        self,
+        collection: str,
+        vector: Array,
+        *,
+        limit: int,
+        conditions: Sequence[Condition] = (),
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
     ) -> list[Found]:
         """The objects nearest to a vector among those that meet every condition, nearest first."""
 
     async def matching(
-        self, collection: str, conditions: Sequence[Condition], *, limit: int, vectors: bool = False
+        self,
+        collection: str,
+        conditions: Sequence[Condition],
+        *,
+        limit: int,
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
     ) -> list[StoredObject]:
         """Objects that meet every condition, in no order."""
 
-    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
+    async def fetch(
+        self, collection: str, ids: Sequence[UUID], vectors: bool = False, properties: Sequence[str] | None = None
+    ) -> dict[UUID, StoredObject]:
         """The objects of these ids that there are."""
 
     async def count(self, collection: str, conditions: Sequence[Condition] = ()) -> int:

@@ -182,7 +182,8 @@ class MatchAnswer(BaseModel):
     """A shortlist. ``filtered_out``: how many creators each hard filter refuses, each counted on its own.
 
     Counted over the whole index; for rules of safety that look back and for the audience's country, among the creators
-    near the brief. Each hit's ``score`` is the sum of its ``parts`` times ``weights``. ``why``: of the creator in
+    near the brief. A count for which a thousand creators or more must be read is up to a minute old, ten where nobody
+    asked meanwhile. Each hit's ``score`` is the sum of its ``parts`` times ``weights``. ``why``: of the creator in
     ``explain_creator_id``. ``safety_policy_version``: of the brand's policy that was applied.
     """
 

@@ -14,8 +14,10 @@ from workers.core.clock import Clock
 from workers.domain.erasure import Erasures
 from workers.domain.events import Aspect, BrandBriefed, FeedbackSignalled, MatchServed, Shortlisted
 from workers.domain.feedback import Posterior, Prior, posterior
+from workers.domain.vectors import Array
 from workers.match.affinity import CreatorSet, creator_set, teachers
 from workers.match.asking import ask
+from workers.match.counts import CreatorCounts
 from workers.match.filters import HardFilters, creator_filters
 from workers.match.judging import may_be_reviewed
 from workers.match.ports import Brands, Index, Outbox, QueryEncoder, Signals
@@ -49,7 +51,8 @@ class Constants:
 class Match:
     """What was served, with what explains it. ``allowed``: creators that meet every condition of the store.
 
-    ``plan`` and ``why`` where they were asked for. ``safety``: the shortlist's scores and what a person must look at.
+    ``plan``, ``why`` and ``allowed`` where they were asked for. ``safety``: the shortlist's scores and what a person
+    must look at.
     """
 
     match_id: str
@@ -61,10 +64,19 @@ class Match:
     weights: Mapping[str, float]
     candidates: int
     creators: int
-    allowed: int
+    allowed: int | None
     safety: SafetyNotes
     plan: SearchPlan | None = None
     why: Why | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Creators in the index, how many each reason refuses, and how many all of them allow, where that is asked."""
+
+    creators: int
+    refused: dict[str, int]
+    allowed: int | None
 
 
 class Matcher:
@@ -86,21 +98,20 @@ class Matcher:
         self._brands, self._signals = brands, signals
         self._constants, self._clock, self._new_id = constants, clock, new_id
         self._retrieval = Retrieval(index, encoder.model_version)
+        self._counts = CreatorCounts(index, clock)
         self._reasons = Reasons(index, self._retrieval, encoder.model_version, erasures)
 
     async def match(self, request: MatchRequest) -> Match:
         """Raises problems (404 for a brand that is not known, 422, 503) and ``Unavailable``."""
-        await check_model(self._index, self._encoder)
         now = self._clock.now()
         brand = self._brand(request.brand_id)
-        with stage(WORKER, "encode"):
-            aspects, vectors = await ask(request, brand, self._encoder)
+        aspects, vectors = await self._encoded(request, brand)
         filters, posteriors = creator_filters(request.filters, brand, now), self._posteriors(request.brand_id, now)
         lifts = {creator_id: one.lift for creator_id, one in posteriors.items()}
         with stage(WORKER, "query"):
-            retrieved, counts, taught, plan = await asyncio.gather(
+            retrieved, counted, taught, plan = await asyncio.gather(
                 self._retrieval.candidates(vectors, filters, request.limit, lifts),
-                self._counts(filters),
+                self._counted(filters, explained=request.explain),
                 self._taught(lifts),
                 self._plan(request, filters),
             )
@@ -116,12 +127,12 @@ class Matcher:
             served_at=now,
             aspects=aspects,
             ranked=tuple(ranked),
-            removed=_removed(filters, counts, retrieved),
+            removed=_removed(filters, counted, retrieved),
             posteriors={one.creator_id: posteriors[one.creator_id] for one in ranked if one.creator_id in posteriors},
             weights=weights,
             candidates=len(retrieved.candidates),
-            creators=counts[""],
-            allowed=counts["allowed"],
+            creators=counted.creators,
+            allowed=counted.allowed,
             safety=await self._safety(request, brand, ranked, retrieved, now),
             plan=plan,
             why=await self._why(request.explain_creator_id, asked, retrieved, lifts),
@@ -175,11 +186,27 @@ class Matcher:
             return None
         return await self._reasons.why(creator_id, asked, retrieved, lifts.get(creator_id, 0.0))
 
-    async def _counts(self, filters: HardFilters) -> dict[str, int]:
-        """Creators in the index (under the empty name), those that each reason allows, and those that all allow."""
-        asked = {"": (), **filters.conditions, "allowed": filters.all_conditions()}
-        counts = await asyncio.gather(*(self._index.count("Creator", own) for own in asked.values()))
-        return dict(zip(asked, counts, strict=True))
+    async def _encoded(self, request: MatchRequest, brand: BrandBriefed | None) -> tuple[tuple[Aspect, ...], Array]:
+        """Aspects and their vectors, while the pointer is asked which model is served. Its problem comes first."""
+        with stage(WORKER, "encode"):
+            checked, encoded = await asyncio.gather(
+                check_model(self._index, self._encoder), ask(request, brand, self._encoder), return_exceptions=True
+            )
+        for each in (checked, encoded):
+            if isinstance(each, BaseException):
+                raise each
+        assert not isinstance(encoded, BaseException)
+        return encoded
+
+    async def _counted(self, filters: HardFilters, *, explained: bool) -> _Counts:
+        every = [filters.all_conditions()] if explained and filters.conditions else []
+        creators, found = await asyncio.gather(
+            self._counts.creators(),
+            asyncio.gather(*map(self._counts.counted, [*filters.conditions.values(), *every])),
+        )
+        refused = {reason: each.refused for reason, each in zip(filters.conditions, found, strict=False)}
+        allowed = found[-1].allowed if every else creators if explained else None
+        return _Counts(creators, refused, allowed)
 
     async def _record(self, match: Match, request: MatchRequest) -> None:
         event = MatchServed(
@@ -217,7 +244,6 @@ def _shortlist(ranked: Sequence[Ranked]) -> tuple[Shortlisted, ...]:
     )
 
 
-def _removed(filters: HardFilters, counts: Mapping[str, int], retrieved: Retrieved) -> Removed:
-    over_index = {reason: counts[""] - counts[reason] for reason in filters.conditions}
+def _removed(filters: HardFilters, counted: _Counts, retrieved: Retrieved) -> Removed:
     ours = (*filters.checks, *(filters.look_back.reasons() if filters.look_back else ()))
-    return Removed(over_index, {reason: retrieved.refused.get(reason, 0) for reason in ours})
+    return Removed(counted.refused, {reason: retrieved.refused.get(reason, 0) for reason in ours})

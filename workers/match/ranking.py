@@ -36,7 +36,6 @@ class CandidateFacet:
 
     facet_id: str
     share: float
-    posts: int
     exemplar_post_id: str
     vector: Array
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
+from workers.domain.filters import SAFETY_PROPERTIES
 from workers.domain.ids import bio_object_id, creator_object_id
 from workers.domain.queries import Condition
 from workers.domain.stored import PropertyValue, StoredObject
@@ -23,6 +24,13 @@ from workers.match.search import MOST_FETCHED, depth
 
 _CREATORS_AT_ONCE = 150
 _FACETS_OF_A_CREATOR = 64
+OF_A_CREATOR = (
+    *("creator_id", "creator_revision", "audience_json", "engagement", "last_published_at"),
+    *SAFETY_PROPERTIES.values(),
+)
+"""What of a creator's profile the score sees: copied to each facet, so that one near facet of theirs brings it."""
+OF_A_FACET = ("creator_id", "facet_id", "share", "exemplar_post_id")
+"""What the score sees of each facet, besides its vector: most of a match's time goes into what is fetched."""
 _ROUNDS = 4
 """How often to ask, each time without those who were seen, until our side leaves enough for the shortlist."""
 
@@ -60,30 +68,40 @@ class Retrieval:
         """
         # What is refused on our side after the fact must not eat up the shortlist.
         fetched = MOST_FETCHED if filters.on_our_side else fetched or depth(limit)
+        properties = tuple(dict.fromkeys((*OF_A_CREATOR, *(check.property for check in filters.checks.values()))))
         seen, bios, refused = dict[str, list[StoredObject]](), dict[str, Array](), dict[str, str]()
+        profiles = dict[str, Mapping[str, PropertyValue]]()
         for _ in range(_ROUNDS):
             conditions = (*filters.all_conditions(), *_without(seen))
             near = await asyncio.gather(
-                *(self._index.near("Facet", vector, limit=fetched, conditions=conditions) for vector in vectors)
+                *(
+                    self._index.near("Facet", vector, limit=fetched, conditions=conditions, properties=properties)
+                    for vector in vectors
+                )
             )
-            creators = sorted({str(found.object.properties["creator_id"]) for hits in near for found in hits})
-            facets, own_bios = await asyncio.gather(self.facets_by_creator(creators), self.bios_of(creators))
-            now_refused = await self._refused(filters, facets)
+            found = _by_creator(each.object for hits in near for each in hits)
+            copies = {creator_id: newest(own).properties for creator_id, own in found.items()}
+            creators = sorted(found)
+            facets, own_bios, now_refused = await asyncio.gather(
+                self.facets_by_creator(creators), self.bios_of(creators), self._refused(filters, copies)
+            )
+            profiles |= copies
             # A creator whose facets were replaced between the two questions has some, or is gone.
             seen |= {creator_id: own for creator_id, own in facets.items() if own}
             bios, refused = bios | own_bios, refused | now_refused
             if len(seen) - len(refused) >= limit or not now_refused or all(len(hits) < fetched for hits in near):
                 break
         kept = sorted(seen.keys() - refused.keys())
-        candidates = (candidate_of(name, seen[name], lifts.get(name, 0.0), bios.get(name)) for name in kept)
+        candidates = (
+            candidate_of(name, seen[name], lifts.get(name, 0.0), bios.get(name), profiles[name]) for name in kept
+        )
         cuts = tuple(hits[-1].cosine if hits else None for hits in near)
         return Retrieved(tuple(candidates), Counter(refused.values()), cuts)
 
-    async def _refused(self, filters: HardFilters, facets: Mapping[str, list[StoredObject]]) -> dict[str, str]:
-        """Of these creators, those that a check on our side refuses, and its reason."""
+    async def _refused(self, filters: HardFilters, copies: Mapping[str, Mapping[str, PropertyValue]]) -> dict[str, str]:
+        """Of these creators (their profiles' copies), those that a check on our side refuses, and its reason."""
         if not filters.on_our_side:
             return {}
-        copies = {creator_id: newest(own).properties for creator_id, own in facets.items()}
         refused = {name: reason for name, own in copies.items() if (reason := filters.refusal(own)) is not None}
         looks = filters.look_back
         if looks is None:
@@ -98,7 +116,7 @@ class Retrieval:
     async def safety_of(self, creators: Sequence[str]) -> dict[str, KnownSafety]:
         """All that is known of these creators' safety, of those who are there: by id, in one request."""
         ids = {creator_object_id(creator_id, self._model_version): creator_id for creator_id in creators}
-        found = await self._index.fetch("Creator", list(ids)) if ids else {}
+        found = await self._index.fetch("Creator", list(ids), properties=("safety_json",)) if ids else {}
         return {ids[name]: known_safety(each.properties) for name, each in found.items()}
 
     async def facets_of(self, creator_id: str, vectors: bool = True) -> list[StoredObject]:
@@ -108,7 +126,7 @@ class Retrieval:
         return sorted(found, key=lambda each: (-number(each.properties, "share"), str(each.properties["facet_id"])))
 
     async def facets_by_creator(self, creators: Sequence[str]) -> Mapping[str, list[StoredObject]]:
-        """Every searchable facet of each of these creators, with its vector."""
+        """Every searchable facet of each of these creators, with its vector and ``OF_A_FACET``."""
         chunks = [creators[start : start + _CREATORS_AT_ONCE] for start in range(0, len(creators), _CREATORS_AT_ONCE)]
         answers = await asyncio.gather(
             *(
@@ -117,20 +135,17 @@ class Retrieval:
                     (Condition("creator_id", "any_of", tuple(chunk)),),
                     limit=len(chunk) * _FACETS_OF_A_CREATOR,
                     vectors=True,
+                    properties=OF_A_FACET,
                 )
                 for chunk in chunks
             )
         )
-        by_creator: dict[str, list[StoredObject]] = defaultdict(list)
-        for answer in answers:
-            for facet in answer:
-                by_creator[str(facet.properties["creator_id"])].append(facet)
-        return by_creator
+        return _by_creator(facet for answer in answers for facet in answer)
 
     async def bios_of(self, creators: Sequence[str]) -> dict[str, Array]:
         """The bios' vectors by creator, of those who have one: by id, in one request."""
         ids = {bio_object_id(creator_id, self._model_version): creator_id for creator_id in creators}
-        found = await self._index.fetch("Bio", list(ids), vectors=True)
+        found = await self._index.fetch("Bio", list(ids), vectors=True, properties=())
         return {ids[name]: each.vectors["bio"] for name, each in found.items() if "bio" in each.vectors}
 
 
@@ -144,9 +159,22 @@ def arrays_of(facets: Sequence[StoredObject]) -> tuple[Array, Array]:
     return vectors, np.array([number(each.properties, "share") for each in facets])
 
 
-def candidate_of(creator_id: str, facets: Sequence[StoredObject], lift: float, bio: Array | None = None) -> Candidate:
-    """A candidate from its facets' objects; the copies of the profile come from the newest of them."""
-    properties = newest(facets).properties
+def _by_creator(facets: Iterable[StoredObject]) -> dict[str, list[StoredObject]]:
+    by_creator: dict[str, list[StoredObject]] = defaultdict(list)
+    for facet in facets:
+        by_creator[str(facet.properties["creator_id"])].append(facet)
+    return by_creator
+
+
+def candidate_of(
+    creator_id: str,
+    facets: Sequence[StoredObject],
+    lift: float,
+    bio: Array | None = None,
+    profile: Mapping[str, PropertyValue] | None = None,
+) -> Candidate:
+    """A candidate from its facets' objects. ``profile``: its copies; where not given, from the newest of the facets."""
+    properties = newest(facets).properties if profile is None else profile
     last = properties.get("last_published_at")
     return Candidate(
         creator_id=creator_id,
@@ -166,7 +194,6 @@ def facet_of(stored: StoredObject) -> CandidateFacet:
     return CandidateFacet(
         facet_id=str(properties["facet_id"]),
         share=number(properties, "share"),
-        posts=int(number(properties, "posts")),
         exemplar_post_id=str(properties["exemplar_post_id"]),
         vector=stored.vectors["facet"],
     )

@@ -28,22 +28,41 @@ class VisibleIndex:
         return await self._index.served_model()
 
     async def near(
-        self, collection: str, vector: Array, *, limit: int, conditions: Sequence[Condition] = (), vectors: bool = False
+        self,
+        collection: str,
+        vector: Array,
+        *,
+        limit: int,
+        conditions: Sequence[Condition] = (),
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
     ) -> list[Found]:
         """The nearest ``limit``, less those of erased creators."""
-        found = await self._index.near(collection, vector, limit=limit, conditions=conditions, vectors=vectors)
+        found = await self._index.near(
+            collection, vector, limit=limit, conditions=conditions, vectors=vectors, properties=_with_owner(properties)
+        )
         return [each for each in found if self._shown(each.object)]
 
     async def matching(
-        self, collection: str, conditions: Sequence[Condition], *, limit: int, vectors: bool = False
+        self,
+        collection: str,
+        conditions: Sequence[Condition],
+        *,
+        limit: int,
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
     ) -> list[StoredObject]:
         """The same of what meets conditions."""
-        found = await self._index.matching(collection, conditions, limit=limit, vectors=vectors)
+        found = await self._index.matching(
+            collection, conditions, limit=limit, vectors=vectors, properties=_with_owner(properties)
+        )
         return [each for each in found if self._shown(each)]
 
-    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
+    async def fetch(
+        self, collection: str, ids: Sequence[UUID], vectors: bool = False, properties: Sequence[str] | None = None
+    ) -> dict[UUID, StoredObject]:
         """The same by id."""
-        found = await self._index.fetch(collection, ids, vectors)
+        found = await self._index.fetch(collection, ids, vectors, _with_owner(properties))
         return {key: each for key, each in found.items() if self._shown(each)}
 
     async def count(self, collection: str, conditions: Sequence[Condition] = ()) -> int:
@@ -56,6 +75,11 @@ class VisibleIndex:
 
     def _shown(self, stored: StoredObject) -> bool:
         return not self._erasures.erased(str(stored.properties.get("creator_id", "")))
+
+
+def _with_owner(properties: Sequence[str] | None) -> Sequence[str] | None:
+    """Whose an object is must come along, whatever was asked for: by that it is shown or not."""
+    return None if properties is None else tuple(dict.fromkeys((*properties, "creator_id")))
 
 
 class VisibleSignals:

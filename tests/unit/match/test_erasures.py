@@ -5,8 +5,11 @@ from __future__ import annotations
 import httpx
 from structlog.testing import capture_logs
 
-from tests.unit.match.world import NOW, World
+from tests.unit.match.world import MODEL, NOW, World, axis
+from workers.domain.erasure import recorded
 from workers.domain.events import CreatorErased, FeedbackSignalled, Statistics
+from workers.domain.ids import creator_object_id
+from workers.match.visible import VisibleIndex
 
 
 def two_creators(world: World) -> None:
@@ -100,3 +103,16 @@ async def test_a_call_that_is_not_served_is_logged_by_its_route(api: httpx.Async
         assert (await api.get("/v1/creators/ann")).status_code == 503
     assert [each["call"] for each in logs] == ["/v1/creators/{creator_id}"]
     assert "ann" not in str(logs)
+
+
+async def test_whose_an_object_is_is_asked_for_even_where_the_asker_does_not_care(world: World) -> None:
+    """Otherwise nobody could tell that it is not to be shown."""
+    two_creators(world)
+    world.erasures.put(recorded(CreatorErased(creator_id="ann", requested_at=NOW), world.erasures.key))
+    index = VisibleIndex(world.index, world.erasures)
+    near = await index.near("Facet", axis("bread"), limit=9, properties=("share",))
+    assert [dict(each.object.properties) for each in near] == [{"creator_id": "bob", "share": 1.0}]
+    kept = await index.matching("Facet", (), limit=9, properties=())
+    assert [dict(each.properties) for each in kept] == [{"creator_id": "bob"}]
+    ids = [creator_object_id(creator, MODEL) for creator in ("ann", "bob")]
+    assert list(await index.fetch("Creator", ids, properties=("name",))) == ids[1:]

@@ -18,7 +18,7 @@ ASK_BREAD = Question(np.array([BREAD]), np.array([1.0]), {})
 def facet(name: str, vector: object, share: float = 1.0) -> CandidateFacet:
     """A facet whose exemplar is called after it."""
     array = np.asarray(vector, dtype=np.float64)
-    return CandidateFacet(name, share, 10, f"post-{name}", array / np.linalg.norm(array))
+    return CandidateFacet(name, share, f"post-{name}", array / np.linalg.norm(array))
 
 
 def creator(name: str, *facets: CandidateFacet, lift: float = 0.0, **known: object) -> Candidate:

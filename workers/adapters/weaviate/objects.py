@@ -68,11 +68,16 @@ class ObjectStore:
             errors.update(await self._written_and_found(collection, chunk))
         return [errors[each.id] for each in objects]
 
-    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
-        """The objects of these ids that there are. Vectors: float32, the bits that were written."""
+    async def fetch(
+        self, collection: str, ids: Sequence[UUID], vectors: bool = False, properties: Sequence[str] | None = None
+    ) -> dict[UUID, StoredObject]:
+        """The objects of these ids that there are, with all or these properties.
+
+        Vectors: float32, the bits that were written.
+        """
         found: dict[UUID, StoredObject] = {}
         for chunk in _chunks(list(dict.fromkeys(ids)), _OBJECTS_PER_QUERY):
-            found |= await self._query(collection, Filter.by_id().contains_any(chunk), len(chunk), vectors)
+            found |= await self._query(collection, Filter.by_id().contains_any(chunk), len(chunk), vectors, properties)
         return found
 
     async def find(self, collection: str, field: str, values: Sequence[str]) -> dict[UUID, StoredObject]:
@@ -122,9 +127,19 @@ class ObjectStore:
                 raise OverflowError(f"more than {_FOUND_AT_MOST} objects of {collection} with a {field} like {value!r}")
 
     async def _query(
-        self, collection: str, where: FilterReturn, limit: int, vectors: bool = False
+        self,
+        collection: str,
+        where: FilterReturn,
+        limit: int,
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
     ) -> dict[UUID, StoredObject]:
-        call = self._named(collection).query.fetch_objects(filters=where, limit=limit, include_vector=vectors)
+        call = self._named(collection).query.fetch_objects(
+            filters=where,
+            limit=limit,
+            include_vector=vectors,
+            return_properties=None if properties is None else list(properties),
+        )
         answer = await asked(call, f"a query of {collection}")
         return {
             each.uuid: StoredObject(each.uuid, _written(each.properties), _vectors(each.vector))

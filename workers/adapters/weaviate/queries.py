@@ -44,7 +44,14 @@ class WeaviateIndex:
         return alias.collection.removeprefix(f"{name}_")
 
     async def near(
-        self, collection: str, vector: Array, *, limit: int, conditions: Sequence[Condition] = (), vectors: bool = False
+        self,
+        collection: str,
+        vector: Array,
+        *,
+        limit: int,
+        conditions: Sequence[Condition] = (),
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
     ) -> list[Found]:
         """The objects nearest to a vector (d,) among those that meet every condition, nearest first."""
         query = self._collection(collection).query.near_vector(
@@ -52,24 +59,36 @@ class WeaviateIndex:
             filters=to_filter(conditions),
             limit=min(limit, MAX_RESULTS),
             include_vector=vectors,
+            return_properties=_named(properties),
             return_metadata=MetadataQuery(distance=True),
         )
         answer = await asked(query, f"{collection} near a vector")
         return [Found(stored_object(each), 1.0 - float(each.metadata.distance or 0.0)) for each in answer.objects]
 
     async def matching(
-        self, collection: str, conditions: Sequence[Condition], *, limit: int, vectors: bool = False
+        self,
+        collection: str,
+        conditions: Sequence[Condition],
+        *,
+        limit: int,
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
     ) -> list[StoredObject]:
         """Objects that meet every condition, in no order."""
         query = self._collection(collection).query.fetch_objects(
-            filters=to_filter(conditions), limit=min(limit, MAX_RESULTS), include_vector=vectors
+            filters=to_filter(conditions),
+            limit=min(limit, MAX_RESULTS),
+            include_vector=vectors,
+            return_properties=_named(properties),
         )
         answer = await asked(query, f"{collection} by conditions")
         return [stored_object(each) for each in answer.objects]
 
-    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
+    async def fetch(
+        self, collection: str, ids: Sequence[UUID], vectors: bool = False, properties: Sequence[str] | None = None
+    ) -> dict[UUID, StoredObject]:
         """The objects of these ids that there are."""
-        return await self._store.fetch(collection, ids, vectors) if ids else {}
+        return await self._store.fetch(collection, ids, vectors, properties) if ids else {}
 
     async def count(self, collection: str, conditions: Sequence[Condition] = ()) -> int:
         """How many objects meet every condition.
@@ -99,6 +118,11 @@ class WeaviateIndex:
 
     def _collection(self, collection: str) -> Any:
         return self._client.collections.use(collection_name(self._namespace, collection, self._model_version))
+
+
+def _named(properties: Sequence[str] | None) -> list[str] | None:
+    """As the client takes it: None is all."""
+    return None if properties is None else list(properties)
 
 
 def to_filter(conditions: Sequence[Condition]) -> Any:
