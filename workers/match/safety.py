@@ -97,6 +97,21 @@ def look_back(filters: Filters, brand: BrandBriefed | None, now: datetime) -> Lo
     return LookBack(policy, rules, now, filters.unknown_safety) if policy is not None and rules else None
 
 
+def version_conflict(standing: BrandBriefed | None, new: BrandBriefed) -> str | None:
+    """Why a brief's policy may not take this version, beside the brief that stands; None where it may.
+
+    The version names the rules in what was served: a newer brief never goes back, and other rules are another version.
+    """
+    known, policy = policy_of(standing), new.safety_policy
+    if standing is None or known is None or policy is None or new.revision < standing.revision:
+        return None
+    if policy.version < known.version:
+        return f"version {policy.version} of a newer brief, where version {known.version} stands"
+    if policy.version == known.version and policy != known:
+        return f"other rules under version {policy.version}, which stands: give them a greater one"
+    return None
+
+
 def scores_of(properties: Mapping[str, object]) -> dict[str, float]:
     """A creator's known scores by category, from the properties of any of their objects."""
     values = {category: properties.get(name) for category, name in SAFETY_PROPERTIES.items()}

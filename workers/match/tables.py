@@ -41,7 +41,8 @@ def hits_table(answer: dict[str, Any]) -> Table:
 def shortlist_table(answer: dict[str, Any]) -> Group:
     """A match: places with their parts, evidence, what was filtered out, and what was explained."""
     refused = ", ".join(f"{reason} {count}" for reason, count in answer["filtered_out"].items()) or "nobody"
-    below = [*_evidence(answer["hits"]), f"filtered out: {refused}", *_explained(answer), *why_lines(answer["why"])]
+    below = [*_evidence(answer["hits"]), *_to_review(answer["hits"]), f"filtered out: {refused}"]
+    below += [*_explained(answer), *_policy(answer), *why_lines(answer["why"])]
     return Group(f"match {answer['match_id']}", _places(answer["hits"], answer["weights"]), shown("\n".join(below)))
 
 
@@ -70,6 +71,29 @@ def _evidence(hits: list[dict[str, Any]]) -> list[str]:
     return ["evidence", *(f"  {hit['rank']}: {', '.join(hit['evidence'])}" for hit in hits)] if hits else []
 
 
+def _to_review(hits: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        f"  {hit['rank']}: {each['category']} {each['score']:.3f}, by {', '.join(each['posts']) or 'no single post'}"
+        for hit in hits
+        for each in hit["review"]
+    ]
+    return ["to be looked at", *lines] if lines else []
+
+
+def _policy(answer: dict[str, Any]) -> list[str]:
+    """The safety policy, with what each rule removed where that is explained."""
+    if answer["safety_policy_version"] is None:
+        return []
+    lines = [f"safety policy: version {answer['safety_policy_version']}"]
+    for rule in ((answer["explanation"] or {}).get("safety") or {}).get("rules", ()):
+        said = f"  {rule['category']} below {rule['threshold']:g}"
+        said += f", looked at from {rule['review_from']:g}" if "review_from" in rule else ""
+        said += f", in the last {rule['look_back_days']} days" if "look_back_days" in rule else ""
+        lines.append(f"{said}: removed {rule['removed']} {rule['counted'].replace('_', ' ')}")
+    return lines
+
+
+_MOST_CAUSES = 10
 _METHODS = {
     "exact": "each of them compared",
     "acorn": "by the graph of those allowed (ACORN), approximate",
@@ -95,7 +119,7 @@ def why_lines(why: dict[str, Any] | None) -> list[str]:
     lines = [f"why: {why['text']}"]
     for each in why["refused"]:
         known = ", ".join(
-            f"{name} is {'not known' if value is None else value}" for name, value in each["found"].items()
+            f"{name} is {'not known' if value is None else _joined(value)}" for name, value in each["found"].items()
         )
         lines.append(f"  {each['reason']}: wanted {' and '.join(each['wanted'])}; {known}")
     for each in why["nearest"]:
@@ -107,18 +131,33 @@ def why_lines(why: dict[str, Any] | None) -> list[str]:
     return lines + ([f"  last of the list: {_told_place(why['last'])}"] if why["last"] else [])
 
 
+def _joined(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
 def _told_place(place: dict[str, Any]) -> str:
     parts = ", ".join(f"{name} {value:.3f}" for name, value in place["parts"].items())
     return f"{place['creator_id']} at {place['rank']}, score {place['score']:.3f}: {parts}"
 
 
-def creator_table(answer: dict[str, Any]) -> Table:
-    """A creator's facets, and what outcomes say."""
+def creator_table(answer: dict[str, Any]) -> Group:
+    """A creator's facets, what outcomes say, and how safe they are, by which posts."""
     profile = answer["profile"] or {}
     title = f"{answer['creator_id']} ({profile.get('name', 'no profile')}): {answer['posts']} posts"
     table = Table("facet", "share", "posts", "exemplar", title=shown(title))
     for facet in answer["facets"]:
         table.add_row(*map(cell, (facet["facet_id"], facet["share"], facet["posts"], facet["exemplar_post_id"])))
     told = [f"{one['brand_id']}: lift {one['posterior']['lift']:+.3f}" for one in answer["outcomes"]]
-    table.caption = shown("outcomes: " + (", ".join(told) or "none"))
-    return table
+    return Group(table, shown("\n".join(["outcomes: " + (", ".join(told) or "none"), *_safety(answer)])))
+
+
+def _safety(answer: dict[str, Any]) -> list[str]:
+    scores = sorted(answer["safety"].items(), key=lambda row: -row[1])
+    worst = f"the worst {answer['safety_tail']:.0%} of the output"
+    lines = [f"safety, by {worst}: " + ", ".join(f"{name} {score:.3f}" for name, score in scores)] if scores else []
+    lines += [f"not known, so not safe: {', '.join(answer['safety_unknown'])}"] if answer["safety_unknown"] else []
+    for post in answer["safety_posts"][:_MOST_CAUSES]:
+        caused = ", ".join(f"{name} {score:.3f}" for name, score in post["scores"].items())
+        lines.append(f"  {post['post_id']}, {post['share']:.1%} of the output: {caused}")
+    more = len(answer["safety_posts"]) - _MOST_CAUSES
+    return lines + ([f"  and {more} posts more"] if more > 0 else [])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -10,8 +11,9 @@ import structlog
 from fastapi import APIRouter, Body, Depends
 
 from workers.domain.erasure import recorded
-from workers.domain.events import CreatorErased, CreatorReinstated
-from workers.domain.reasons import InvalidEvent
+from workers.domain.events import BrandBriefed, CreatorErased, CreatorReinstated
+from workers.domain.parse import parse_event
+from workers.domain.reasons import FieldError, InvalidEvent, Reason
 from workers.match.access import Caller, caller_of
 from workers.match.answers import AcceptedAnswer
 from workers.match.keys import Scope
@@ -20,6 +22,7 @@ from workers.match.problems import invalid, untaken
 from workers.match.read_calls import Id, RoomsOf
 from workers.match.requests import MAX_EVENTS
 from workers.match.rooms import Rooms
+from workers.match.safety import version_conflict
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1", tags=["ingest"])
@@ -46,7 +49,8 @@ async def profiles(body: Events, rooms: RoomsOf) -> AcceptedAnswer:
 
 @router.post("/brands", status_code=202, dependencies=[JSON_BODY])
 async def brands(body: Events, rooms: RoomsOf) -> AcceptedAnswer:
-    """Brands' standing briefs: `BrandBriefed`."""
+    """Brands' standing briefs: `BrandBriefed`. A `safety_policy` with other rules takes a greater `version`."""
+    _check_policies(body if isinstance(body, list) else [body], rooms)
     return await _ingest("brands", body, rooms)
 
 
@@ -79,6 +83,23 @@ def _concerns_erasure(raw: object) -> bool:
     """By what it calls itself: an event that is given no type on `posts` is a publication."""
     kind = raw.get("type") if isinstance(raw, Mapping) else None
     return isinstance(kind, str) and kind.rpartition(".")[2] in (CreatorErased.__name__, CreatorReinstated.__name__)
+
+
+def _check_policies(raws: Sequence[object], rooms: Rooms) -> None:
+    """Against the briefs that stand here; whatever else is wrong with an item is told when it is taken in."""
+    errors = []
+    for index, raw in enumerate(raws[:MAX_EVENTS]):
+        if not isinstance(raw, Mapping) or not raw.get("safety_policy"):
+            continue
+        with suppress(InvalidEvent):
+            event = parse_event("brands", raw)
+            assert isinstance(event, BrandBriefed)
+            if (conflict := version_conflict(rooms.brands.get(event.brand_id), event)) is not None:
+                field = FieldError("safety_policy.version", conflict)
+                error = InvalidEvent(Reason.INVALID_EVENT, f"{field.field}: {conflict}", (field,))
+                errors.append(item_error(index, error))
+    if errors:
+        raise invalid(f"{len(errors)} of {len(raws)} events are not valid; none was taken", errors)
 
 
 async def _ingest(topic: Topic, body: object, rooms: Rooms, caller: Caller | None = None) -> AcceptedAnswer:

@@ -67,6 +67,53 @@ def test_a_search_prints_a_table_or_json(url: str) -> None:
     assert json.loads(told.output)["hits"][0]["caption"] == "bread [bold]"
 
 
+@pytest.fixture
+def policy(world: World) -> Iterator[None]:
+    """A brand with a safety policy, and two creators it speaks of, for as long as a test."""
+    before = {name: dict(objects) for name, objects in world.index.collections.items()}
+    world.brand(
+        "sober",
+        "sport",
+        safety_policy={
+            "version": 3,
+            "rules": [
+                {"category": "alcohol", "threshold": 0.7, "review_from": 0.2},
+                {"category": "gambling", "threshold": 0.5, "look_back_days": 90},
+            ],
+        },
+    )
+    caused = {"post_id": "wine", "published_at": NOW.isoformat(), "share": 0.05, "scores": {"alcohol": 0.3}}
+    world.creator("eve", {"chess": 1.0}, safety={"alcohol": 0.3, "gambling": 0.0}, safety_posts=[caused] * 12)
+    many = [{**caused, "scores": {"alcohol": 0.9}}]
+    world.creator("fay", {"chess": 1.0}, safety={"alcohol": 0.9, "gambling": 0.0}, safety_posts=many)
+    yield
+    world.index.collections = before
+
+
+@pytest.mark.usefixtures("policy")
+def test_a_match_under_a_policy_says_whom_to_look_at_and_what_each_rule_removed(url: str) -> None:
+    """And why a creator was refused, by which posts."""
+    table = runner.invoke(app, ["match", "--brand", "sober", "--explain", "--why", "fay", "--api", url])
+    assert table.exit_code == 0, table.output
+    said = " ".join(table.output.split())
+    assert "to be looked at 1: alcohol 0.300, by wine" in said
+    assert "safety policy: version 3 alcohol below 0.7, looked at from 0.2: removed 3 over the index" in said
+    assert "gambling below 0.5, in the last 90 days: removed 0 near the brief" in said
+    assert "safety.alcohol: wanted safety_alcohol at most 0.7; safety_alcohol is 0.9, posts is wine" in said
+    plain = runner.invoke(app, ["match", "--brand", "sober", "--api", url])
+    assert "safety policy: version 3" in plain.output
+
+
+@pytest.mark.usefixtures("policy")
+def test_a_creator_is_shown_with_how_safe_they_are_and_why(url: str) -> None:
+    """What is not known is named as such, and not every cause."""
+    told = " ".join(runner.invoke(app, ["creator", "eve", "--api", url], env={"COLUMNS": "200"}).output.split())
+    assert "safety, by the worst 5% of the output: alcohol 0.300, gambling 0.000" in told
+    assert "not known, so not safe: violence, nudity, tobacco" in told
+    assert "wine, 5.0% of the output: alcohol 0.300" in told
+    assert "and 2 posts more" in told
+
+
 def test_a_match_takes_a_brief_or_a_brand_and_filters(url: str) -> None:
     """Shortlist with parts, evidence and what was filtered out."""
     table = runner.invoke(app, ["match", "bread", "--api", url, "--min-followers", "100"], env={"COLUMNS": "200"})

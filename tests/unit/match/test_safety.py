@@ -260,3 +260,26 @@ async def test_a_policy_that_cannot_be_meant_is_refused_with_its_field(
     response = await api.post("/v1/brands", json=brand)
     assert response.status_code == 422
     assert response.json()["errors"][0]["fields"][0]["field"] == field
+
+
+async def test_a_newer_brief_never_takes_its_policy_back_to_an_older_version(
+    api: httpx.AsyncClient, world: World
+) -> None:
+    """The version names the rules in what was served: the same rules may stand on, other rules are another version."""
+
+    async def published(revision: int, version: int, threshold: float, others: int = 0) -> tuple[int, list[str]]:
+        policy = {"version": version, "rules": [rule(threshold)]}
+        brand = {"brand_id": "rye", "revision": revision, "name": "Rye", "brief": "bread", "safety_policy": policy}
+        other = {"brand_id": "oat", "revision": 1, "name": "Oat", "brief": "milk"}
+        answer = await api.post("/v1/brands", json=[*[other] * others, brand])
+        errors = answer.json().get("errors", [])
+        return answer.status_code, [f"{each['index']} {each['fields'][0]['field']}" for each in errors]
+
+    await matched(api, world, rule(0.7))
+    taken = len(world.outbox.published)
+    assert await published(9, 4, 0.7, others=1) == (422, ["1 safety_policy.version"])
+    assert await published(9, 5, 0.6) == (422, ["0 safety_policy.version"])
+    assert len(world.outbox.published) == taken, "nothing of a list with a wrong item is taken"
+    assert await published(9, 5, 0.7) == (202, [])
+    assert await published(9, 6, 0.6) == (202, [])
+    assert await published(0, 4, 0.6) == (202, []), "an older brief changes nothing"
