@@ -16,6 +16,7 @@ from workers import metrics
 from workers.__main__ import build_app
 from workers.config import REPOSITORY, Settings
 from workers.containment.dead_letters import dead_letter
+from workers.domain.events import SAFETY_CATEGORIES, BrandBriefed
 from workers.domain.reasons import Reason
 from workers.domain.topics import load_topics
 from workers.wire import letters
@@ -168,3 +169,12 @@ def test_what_an_erasure_leaves_to_time_is_listed_by_topic_with_its_retention() 
     topics = load_topics(REPOSITORY / "schemas" / "topics.yaml")
     kept = {topic.name: topic.retention_days for topic in topics if not topic.compacted and topic.name != "audit"}
     assert kept_for_a_time() == kept
+
+
+def test_the_policy_that_the_operations_show_is_one() -> None:
+    """Whoever copies the brief can publish it; the categories that are named are those there are."""
+    section = OPERATIONS.split("## Whom a brand may be shown")[1].split("\n## ")[0]
+    brief = BrandBriefed.model_validate_json(section.split("```json\n")[1].split("```")[0])
+    assert brief.safety_policy is not None
+    assert len(brief.safety_policy.rules) == 2
+    assert all(f"`{category}`" in section.split("```")[0] for category in SAFETY_CATEGORIES)
