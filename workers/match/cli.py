@@ -49,6 +49,10 @@ def search(
 def match(
     brief: Annotated[str | None, typer.Argument(help="What the brand wants, in words.")] = None,
     brand: Annotated[str | None, typer.Option(help="A brand, whose stored brief is taken.")] = None,
+    image: Annotated[list[str] | None, typer.Option(help="Address of a reference picture; may be repeated.")] = None,
+    aspect: Annotated[
+        list[str] | None, typer.Option(help="A part of the brief and its weight, as coffee=0.7; may be repeated.")
+    ] = None,
     limit: Limit = 10,
     platform: Listed = None,
     language: Listed = None,
@@ -65,8 +69,8 @@ def match(
     as_json: AsJson = False,
 ) -> None:
     """Find the creators who fit a brief."""
-    if brief is None and brand is None:
-        raise _fail("give a brief, or --brand", _USAGE)
+    if not (brief or brand or image or aspect):
+        raise _fail("give a brief, --brand, --image or --aspect", _USAGE)
     hard = {
         "platform": platform,
         "language": language,
@@ -77,11 +81,13 @@ def match(
     body = {
         "brief": brief,
         "brand_id": brand,
+        "images": image,
+        "aspects": [{"text": text, "weight": weight} for text, weight in _numbered(aspect, "aspect", "coffee=0.7")],
         "limit": limit,
         "stored_brief": stored_brief,
         "explain": explain,
         "explain_creator_id": why,
-        "weights": _weights(weight),
+        "weights": dict(_numbered(weight, "weight", "bio=0.3")),
         "filters": {**_given(hard), **_parsed(filters)},
     }
     answer = _asked(api, lambda client: client.match(_given(body)))
@@ -103,7 +109,7 @@ def similar(
         "unlike": away,
         "limit": limit,
         "filters": _parsed(filters),
-        "weights": _weights(weight),
+        "weights": dict(_numbered(weight, "weight", "bio=0.3")),
     }
     answer = _asked(api, lambda client: client.similar(_given(body)))
     _show(answer, as_json, similar_table)
@@ -209,16 +215,16 @@ def _parsed(filters: str | None) -> dict[str, Any]:
     return parsed
 
 
-def _weights(given: list[str] | None) -> dict[str, float]:
-    """``part=number``, each."""
-    weights = {}
+def _numbered(given: list[str] | None, option: str, example: str) -> list[tuple[str, float]]:
+    """``name=number``, each."""
+    named = []
     for each in given or []:
-        name, _, number = each.partition("=")
+        name, _, number = each.rpartition("=")
         try:
-            weights[name] = float(number)
+            named.append((name, float(number)))
         except ValueError as error:
-            raise _fail(f"--weight {each}: a part and a number are wanted, as bio=0.3", _USAGE) from error
-    return weights
+            raise _fail(f"--{option} {each}: a name and a number are wanted, as {example}", _USAGE) from error
+    return named
 
 
 def _show(answer: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any]], RenderableType]) -> None:

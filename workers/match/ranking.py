@@ -118,7 +118,8 @@ def rank(
     for index, candidate in enumerate(able):
         own = slice(laid.starts[index], laid.starts[index] + laid.counts[index])
         shared = {name: float(values[index]) for name, values in vectorised.items()}
-        parts = parts_of(candidate, question, float(scores.total[index]), now) | shared
+        known = parts_of(candidate, question, float(scores.total[index]), now) | shared
+        parts = {name: known[name] for name in (*DEFAULT_WEIGHTS, AWAY) if name in known}
         total = sum(part_weights.get(name, 0.0) * value for name, value in parts.items())
         rows.append((candidate, parts, total, scores.contribution[own], scores.per_aspect[index]))
     rows.sort(key=lambda row: (-row[2], row[0].creator_id))

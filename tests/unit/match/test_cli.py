@@ -151,6 +151,15 @@ def test_weights_are_given_by_part(url: str) -> None:
     assert {name: json.loads(told.output)["weights"][name] for name in ("bio", "semantic")} == {"bio": 0, "semantic": 2}
 
 
+def test_aspects_and_pictures_are_given_with_their_weights(url: str) -> None:
+    """In place of a brief."""
+    arguments = ["match", "--aspect", "bread=0.6", "--aspect", "sport=0.2", "--image", "https://x/a.png"]
+    told = runner.invoke(app, [*arguments, "--api", url, "--explain", "--json"])
+    aspects = json.loads(told.output)["explanation"]["aspects"]
+    assert [each["text"] for each in aspects] == ["bread", "sport", "reference pictures"]
+    assert [each["weight"] for each in aspects] == pytest.approx([0.5, 1 / 6, 1 / 3])
+
+
 def test_look_alikes_are_near_some_and_away_from_others(url: str, world: World) -> None:
     """With evidence and parts; those of weight 0 are left out of the table."""
     world.creator("bea", {"bread": 0.6, "sport": 0.4})
@@ -211,6 +220,8 @@ def test_who_shows_the_same_is_explained_too(url: str) -> None:
         (["match", "--brand", "nobody"], 1),
         (["match"], 2),
         (["match", "bread", "--weight", "bio"], 2),
+        (["match", "--aspect", "bread"], 2),
+        (["match", "--aspect", "bread=7"], 2),
         (["match", "bread", "--weight", "colour=1"], 2),
         (["similar", "nobody"], 1),
         (["similar", "ann", "--away", "ann"], 2),
