@@ -70,5 +70,7 @@ def _too_far(why: Why) -> str:
     nearer = [each for each in why.nearest if each.cut is not None and each.cosine >= each.cut]
     if nearer:
         return "the search did not find its facets, though they are near enough: it was approximate, or they are new"
+    if all(each.cut is None for each in why.nearest):
+        return "the search found nothing: what it allows came or went meanwhile"
     far = [f"{each.cosine:.3f}, where {each.cut:.3f} was needed" for each in why.nearest if each.cut is not None]
     return f"no facet of it is among those near the brief: its nearest has a cosine of {'; '.join(far)}"

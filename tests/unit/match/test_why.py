@@ -142,3 +142,17 @@ async def test_a_facet_that_the_search_passed_over_is_told_as_that(
     assert told["verdict"] == "not_near"
     assert "approximate" in told["text"]
     assert axis("bread")[0] == told["nearest"][0]["cosine"]
+
+
+async def test_a_search_that_found_nothing_at_all_has_no_cut(
+    api: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the last facets that a filter allows are written in this moment."""
+
+    async def nothing(*given: Any, **asked: Any) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(type(world.index), "near", nothing)
+    told = await why(api, "ann")
+    assert (told["verdict"], told["nearest"][0]["cut"], told["of"], told["last"]) == ("not_near", None, 0, None)
+    assert "found nothing" in told["text"]
