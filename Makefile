@@ -18,7 +18,7 @@ RQ ?= on
 FAILED ?=
 MODELS ?=
 
-.PHONY: help demo lint check test audit storm bench models fix lock clean
+.PHONY: help demo lint check test audit storm bench evaluate models fix lock clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,10 @@ storm: $(STAMP) ## Kill, freeze and lose things while events come in; compare wi
 
 bench: $(VENV)/.models ## How fast and how fresh, against what this machine can do: reports/bench.json and .html (ARGS="--only ROW"; about 18 minutes on 2 quiet cores)
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+# One thread for each process of the simulation: two at once would wait for each other's.
+evaluate: $(STAMP) ## How well creators are matched, against baselines and the truth: reports/evaluate.json and a page (ARGS=--keep, "--only ROW", --quick)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.evaluate $(ARGS)
 
 models: $(VENV)/.models ## Build and check five architectures and SigLIP with random weights (MODELS="RN50 …")
 	@$(BIN)/python -m tests.models $(MODELS)

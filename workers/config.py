@@ -176,7 +176,7 @@ class Settings(BaseSettings):
 
     # Creators: the fold (shared/representation.md).
     fold_facets: int = Field(8, ge=1, le=64, description="Facets of a creator at most (K)")
-    fold_join: float = Field(0.20, ge=-1, le=1, description="Cosine from which a post joins a facet")
+    fold_join: float = Field(0.35, ge=-1, le=1, description="Cosine from which a post joins a facet")
     fold_half_life_days: float = Field(60.0, gt=0, description="Half-life of a post's weight")
     fold_window: int = Field(256, ge=2, description="Posts in half a window (P)")
     fold_caption: float = Field(0.5, ge=0, le=1, description="Weight of the caption against the visuals")
@@ -195,7 +195,7 @@ class Settings(BaseSettings):
 
     # Outcomes and matching.
     signal_half_life_days: float = Field(90.0, gt=0, le=36_500, description="Half-life of an outcome's weight")
-    share_temperature: float = Field(0.12, gt=0, description="Temperature of the share-weighted score")
+    share_temperature: float = Field(0.10, gt=0, description="Temperature of the share-weighted score")
     facet_min_share: float = Field(0.02, ge=0, lt=1, description="Facets under this share are not searchable")
     prior_clicks_per_impression: float = Field(0.01, gt=0, lt=1, description="Mean of the constant prior on clicks")
     prior_conversions_per_click: float = Field(

@@ -14,9 +14,9 @@ import numpy as np
 
 from workers.domain.vectors import Array, unit
 
-CATEGORY, TAKE, STYLE = 0.6, 0.35, 0.3
-"""Lengths beside a topic's own 0.8: what all topics of a category share, a creator's take on one, a creator's style."""
-PICTURE_NOISE, CAPTION_NOISE, QUERY_NOISE, BIO_NOISE = 1.15, 1.15, 0.7, 0.7
+CATEGORY, TAKE = 0.6, 0.35
+"""Lengths beside a topic's own 0.8: what all topics of a category share, a creator's take on one."""
+QUERY_NOISE, BIO_NOISE = 0.7, 0.7
 PICTURE_GAP, CAPTION_GAP, QUERY_GAP = 1.2, 1.0, 1.0
 SAMPLED = 4000
 """Items of each kind from which its mean is estimated."""
@@ -24,21 +24,26 @@ SAMPLED = 4000
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """``topics`` (T, d) and a cone for each kind (d,), all of unit length. Bios lie in the cone of captions."""
+    """``topics`` (T, d) and a cone for each kind (d,), all of unit length. Bios lie in the cone of captions.
+
+    ``noise``: its length in a post, beside a topic's 1; ``style``: that of what all of a creator's pictures share.
+    """
 
     topics: Array
     picture_cone: Array
     caption_cone: Array
     query_cone: Array
+    noise: float
+    style: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, category: Array, dimensions: int) -> Self:
+    def drawn(cls, rng: np.random.Generator, category: Array, dimensions: int, noise: float, style: float) -> Self:
         """Topics of one category have a cosine of .36; queries lie beside captions, pictures far from both."""
         shared = unit(rng.normal(size=(int(category.max()) + 1, dimensions)))
         own = unit(rng.normal(size=(len(category), dimensions)))
         topics = unit(CATEGORY * shared[category] + 0.8 * own)
         picture, caption, apart = unit(rng.normal(size=(3, dimensions)))
-        return cls(topics, picture, caption, unit(caption + 0.5 * apart))
+        return cls(topics, picture, caption, unit(caption + 0.5 * apart), noise, style)
 
     def direction(self, rng: np.random.Generator) -> Array:
         """Any direction, unit length (d,)."""
@@ -46,12 +51,12 @@ class Encoder:
 
     def pictures(self, rng: np.random.Generator, label: Array, take: Array, style: Array) -> Array:
         """Raw vectors (n, d) of pictures about each label, by one creator."""
-        signal = unit(self._about(label) + TAKE * take + STYLE * style + self._noise(rng, len(label), PICTURE_NOISE))
+        signal = unit(self._about(label) + TAKE * take + self.style * style + self._noise(rng, len(label), self.noise))
         return _raw(PICTURE_GAP * self.picture_cone + signal)
 
     def captions(self, rng: np.random.Generator, label: Array, take: Array) -> Array:
         """Raw vectors (n, d) of captions about each label."""
-        signal = unit(self._about(label) + TAKE * take + self._noise(rng, len(label), CAPTION_NOISE))
+        signal = unit(self._about(label) + TAKE * take + self._noise(rng, len(label), self.noise))
         return _raw(CAPTION_GAP * self.caption_cone + signal)
 
     def queries(self, rng: np.random.Generator, label: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ import numpy as np
 from tests.evaluate.world import World
 from workers.config import Settings
 from workers.creators.facets import FoldSettings
-from workers.creators.fold import Fold, Rows, fold_rows
+from workers.creators.fold import Fold, Rows, fold_rows, window_start
 from workers.creators.rows import PostRow, post_row
 from workers.creators.updates import creator_updated
 from workers.domain.events import CreatorUpdated, PostEmbedded
@@ -124,21 +124,15 @@ class Items:
     weights: Array
 
 
-def items_of(rows: list[Rows], folds: list[Fold], settings: FoldSettings) -> Items:
-    """The posts of each creator's window in the order of time, with the weight that the fold gave each."""
+def items_of(rows: list[Rows], settings: FoldSettings) -> Items:
+    """The posts of each creator's window in the order of time, with the weight of their time."""
     starts, vectors, weights = [0], [], []
-    for own, fold in zip(rows, folds, strict=True):
-        kept = {post_id for facet in fold.facets for post_id in facet.post_ids}
-        ordered = sorted((row.published_ms, post_id) for post_id, row in own.posts.items() if post_id in kept)
-        for published_ms, post_id in ordered:
+    for own in rows:
+        ordered = sorted((row.published_ms, post_id) for post_id, row in own.posts.items())
+        for published_ms, post_id in ordered[window_start(len(ordered), settings.window) :]:
             x = own.posts[post_id].x
             assert x is not None
             vectors.append(x)
             weights.append(settings.weight(published_ms))
         starts.append(len(vectors))
     return Items(np.array(starts), unit(np.array(vectors, dtype=np.float32)).astype(np.float32), np.array(weights))
-
-
-def labels_of(rows: Mapping[str, PostRow], world: World) -> Array:
-    """The latent labels of a creator's rows: for judging, never for what is judged."""
-    return world.posts.label[[int(post_id[1:]) for post_id in rows]]

@@ -27,7 +27,8 @@ class Shape:
     """How large a world is, and how hard.
 
     ``off_topic``, ``nothing``: mean shares of posts about anything at all, and about nothing; ``reposters``: share of
-    creators who show their own pictures again; ``late``: share of facets that start or stop within the time.
+    creators who show their own pictures again; ``late``: share of facets that start or stop within the time;
+    ``noise``, ``style``: of the encoder.
     """
 
     creators: int = 600
@@ -40,6 +41,8 @@ class Shape:
     nothing: float = 0.05
     reposters: float = 0.2
     late: float = 0.5
+    noise: float = 1.15
+    style: float = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +116,7 @@ def draw_world(seed: int, shape: Shape) -> World:
     """The world of a seed: the same whoever draws it."""
     rng = np.random.default_rng([seed, 6])
     category = np.arange(shape.topics) % shape.categories
-    encoder = Encoder.drawn(rng, category, shape.dimensions)
+    encoder = Encoder.drawn(rng, category, shape.dimensions, shape.noise, shape.style)
     popular = 1.0 / (1.0 + rng.permutation(shape.topics)) ** 0.5
     creators = _Drawn(rng, shape, encoder, category, popular / popular.sum())
     mixtures = [creators.mixture() for _ in range(shape.creators)]

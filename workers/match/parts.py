@@ -20,8 +20,8 @@ FRESH_HALF_LIFE_DAYS = 30.0
 
 BIO_DOUBTED, BIO_BELIEVED = 0.1, 0.4
 """Agreement of a bio with its creator's posts at which nothing, and at which everything, of its word counts."""
-TEMPERATURE = 0.12
-"""Of the agreement, as of the score (shared/representation.md)."""
+TEMPERATURE = 0.10
+"""Of the agreement, as of the score (docs/decisions/0024)."""
 
 Distributions = Mapping[str, Mapping[str, float]]
 """Shares by key within a dimension: ``{"gender": {"women": 0.7}}``."""

@@ -9,10 +9,19 @@ import pytest
 
 from tests.evaluate import arms
 from tests.evaluate.judging import Judge
-from tests.evaluate.posts import default_settings, folds_of, items_of, queries_of, rows_of, searchable, uncentred
+from tests.evaluate.posts import (
+    default_settings,
+    folds_of,
+    items_of,
+    published,
+    queries_of,
+    rows_of,
+    searchable,
+    uncentred,
+)
 from tests.evaluate.truth import MEANINGS, allowed, share_of_output
 from tests.evaluate.world import NOTHING, Shape, World, draw_world
-from workers.domain.vectors import centre
+from workers.domain.vectors import centre, from_bytes
 
 SMALL = Shape(creators=60, topics=24, categories=6, dimensions=64, posts=40)
 
@@ -92,7 +101,7 @@ def test_the_posts_pass_through_the_workers_code_and_facets_beat_the_mean(world:
     rows = rows_of(world, settings.caption_weight)
     assert sum(len(each.posts) for each in rows) == len(world.posts.label)
     folds = folds_of(rows, settings)
-    held, items, queries = searchable(folds, settings, 0.02), items_of(rows, folds, settings), queries_of(world)
+    held, items, queries = searchable(folds, settings, 0.02), items_of(rows, settings), queries_of(world)
     judge = Judge(world)
     facets = judge.judge(arms.score_shares(held, queries, 0.1))
     plain = judge.judge(arms.score_max(arms.represent(items, arms.mean), queries))
@@ -108,7 +117,7 @@ def test_every_arm_has_unit_vectors_and_shares_that_are_shares(world: World) -> 
     settings = replace(default_settings(SMALL.dimensions), duplicate_weight=1.0)
     rows = rows_of(world, settings.caption_weight)
     folds = folds_of(rows, settings)
-    held, items = searchable(folds, settings, 0.02), items_of(rows, folds, settings)
+    held, items = searchable(folds, settings, 0.02), items_of(rows, settings)
     plain = [arms.mean, arms.recency_mean, arms.medoid, arms.every_post, arms.LastPosts(8)]
     for choose in [*plain, arms.KMeansCentres(4), arms.WardMedoids(8)]:
         found = arms.represent(items, choose)
@@ -125,7 +134,7 @@ def test_the_mean_of_weights_is_the_facets_own_recency_mean(world: World) -> Non
     settings = replace(default_settings(SMALL.dimensions), duplicate_weight=1.0)
     rows = rows_of(world, settings.caption_weight)
     folds = folds_of(rows, settings)
-    found = arms.represent(items_of(rows, folds, settings), arms.recency_mean)
-    for fold, vector in zip(folds, found.vectors, strict=True):
-        assert fold.recency is not None
-        assert vector @ fold.recency / np.linalg.norm(fold.recency) == pytest.approx(1.0, abs=1e-3)
+    found = arms.represent(items_of(rows, settings), arms.recency_mean)
+    for update, vector in zip(published(folds, settings), found.vectors, strict=True):
+        assert update.recency_mean is not None
+        assert vector @ from_bytes(update.recency_mean) == pytest.approx(1.0, abs=1e-3)
