@@ -50,14 +50,14 @@ class Servers:
             batch_size=LOADED_AT_ONCE,
             log_level="WARNING",
         )
-        self.api = ""
+        self.addresses: dict[str, str] = {}
 
     def start(self) -> None:
         """Every server ready, with topics and collections, and both workers. Raises StackError."""
         with quiet() as board:
             self.settings = Launcher(self.settings, board).up(RECIPES)
             set_up(self.settings, board)
-            self.api = Fleet(self.settings, board).start(WORKERS)["match"]
+            self.addresses = Fleet(self.settings, board).start(WORKERS)
 
     def stop(self) -> None:
         """Nothing is left running."""

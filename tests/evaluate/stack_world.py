@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from tests.evaluate.stack_cells import COUNTRIES, followers_at
+from tests.evaluate.stack_cells import COUNTRIES, Cell, followers_at
 from tests.evaluate.stack_pool import Pool
 from workers.creators.facets import FoldSettings
 from workers.creators.fold import Fold, Rows, fold_rows, with_new_post
@@ -126,6 +126,10 @@ class Exact:
     def of_facets(self, allowed: Array) -> Array:
         """A choice of creators (C,) as one of their facets (F,)."""
         return np.asarray(allowed[self._owners])
+
+    def allowed(self, cell: Cell, place: float) -> Array:
+        """Which creators a cell's filter allows for a brief at a place on the axis: bool (C,)."""
+        return cell.allowed(place, self.places, self.countries)
 
     def scores(self, cosines: Array) -> Array:
         """The share-weighted score of every creator, from the cosines of their facets (F, A), aspects alike: (C,)."""
