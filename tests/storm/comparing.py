@@ -14,15 +14,27 @@ import orjson
 from PIL import Image
 
 from tests.storm.films import is_film, scenes_of
-from tests.storm.oracle import Constants, end_state, of_the_living, said_by, standing_posts, standing_profiles
+from tests.storm.oracle import (
+    Constants,
+    Vectors,
+    end_state,
+    of_the_living,
+    said_by,
+    standing_posts,
+    standing_profiles,
+    text_of,
+)
+from tests.storm.safety import same
 from workers.adapters.media_decode import decode, to_pixels
 from workers.adapters.media_looks import brightness
 from workers.adapters.triton import TritonEncoder
 from workers.config import Settings
 from workers.domain.events import CreatorProfiled, CreatorUpdated, Event, PostPublished
+from workers.domain.filters import SAFETY_PROPERTIES, canonical_json
 from workers.domain.ids import bio_object_id, creator_object_id, post_object_id, visual_id
 from workers.domain.model_card import ModelCard
 from workers.domain.perceptual import perceptual_hash
+from workers.domain.safety.scoring import Content, PostSafety, load_scoring
 from workers.domain.vectors import Array, centre
 from workers.verify.lines import signal_values, update_values
 
@@ -44,6 +56,7 @@ def constants(settings: Settings, card: ModelCard) -> Constants:
         caption_weight=settings.fold_caption,
         landmark=settings.landmark,
         duplicate_weight=settings.fold_duplicate,
+        safety_tail=settings.safety_tail,
         signal_half_life_days=settings.signal_half_life_days,
     )
 
@@ -53,6 +66,7 @@ class Encoded:
 
     def __init__(self, settings: Settings, card: ModelCard) -> None:
         self._settings, self._card = settings, card
+        self._scoring = load_scoring(settings.schemas_dir, settings.model_repository, card)
         self._visuals: dict[str, list[tuple[int, Array]]] = {}
         self._texts: dict[str, Array] = {}
         self.hashes: dict[str, str] = {}
@@ -105,6 +119,17 @@ class Encoded:
         bio = profile.bio.strip()
         return self._centred({bio: 1.0} if bio else {})
 
+    def safety(self, post: PostPublished) -> tuple[Mapping[str, float], int]:
+        scored = self.scored(post, self)
+        return scored.post, scored.revision
+
+    def scored(self, post: PostPublished, vectors: Vectors) -> PostSafety:
+        """Every score of a post, by these vectors."""
+        media = [vectors.visuals(post, position) for position in range(len(post.media))]
+        text = text_of(post.caption, post.hashtags)
+        (found,) = self._scoring.posts([Content(media, vectors.caption(post), text)])
+        return found
+
     def _centred(self, said: Mapping[str, float]) -> Array | None:
         if not said:
             return None
@@ -139,6 +164,14 @@ class Stored:
         encoded = self._encoded.bio(profile)
         key = "bio", str(bio_object_id(profile.creator_id, self._model))
         return None if encoded is None else self._stored(key, "bio", encoded)
+
+    def safety(self, post: PostPublished) -> tuple[Mapping[str, float], int]:
+        scored = self.scored(post)
+        return scored.post, scored.revision
+
+    def scored(self, post: PostPublished) -> PostSafety:
+        """Every score of a post, by the vectors that are stored: the embedder's own."""
+        return self._encoded.scored(post, self)
 
     def _stored(self, key: Key, name: str, encoded: Array) -> Array:
         found = self._lines.get(key, {}).get("vectors", {}).get(name)
@@ -177,10 +210,11 @@ def differences(
     living = of_the_living(events)
     standing: list[Event] = [*standing_posts(living).values(), *standing_profiles(living, model).values()]
     encoded.learn(standing)
-    state = end_state(events, Stored(encoded, lines, model), constants(settings, card))
+    stored = Stored(encoded, lines, model)
+    state = end_state(events, stored, constants(settings, card))
     expected: dict[Key, Line] = {("dead", *letter): {} for letter in dead}
     for post in state.posts.values():
-        expected |= _post_lines(post, encoded, model)
+        expected |= _post_lines(post, encoded, stored, model)
     for update in state.updates.values():
         expected["update", update.creator_id] = orjson.loads(
             orjson.dumps(update_values(update), option=orjson.OPT_SERIALIZE_NUMPY)
@@ -195,7 +229,7 @@ def differences(
     return found
 
 
-def _post_lines(post: Event, encoded: Encoded, model: str) -> dict[Key, Line]:
+def _post_lines(post: Event, encoded: Encoded, stored: Stored, model: str) -> dict[Key, Line]:
     """The post's object and its visuals'; of a removed one the tombstone."""
     assert hasattr(post, "post_id")
     object_id = str(post_object_id(post.post_id, model))
@@ -207,6 +241,9 @@ def _post_lines(post: Event, encoded: Encoded, model: str) -> dict[Key, Line]:
     times = [encoded.times(post, position) for position in range(len(post.media))]
     own = {**common, "removed": False, "caption": post.caption, "visuals": sum(map(len, times)), "vectors": vectors}
     own["frames"] = [" ".join(map(str, each)) for each in times]
+    scored = stored.scored(post)
+    by = {"safety_revision": scored.revision or None}
+    own |= by | {"safety_json": _scores(scored, scored.post), "caption_safety_json": _scores(scored, scored.caption)}
     lines: dict[Key, Line] = {("post", object_id): own}
     for position, media in enumerate(post.media):
         for ordinal, vector in enumerate(encoded.visuals(post, position)):
@@ -216,14 +253,22 @@ def _post_lines(post: Event, encoded: Encoded, model: str) -> dict[Key, Line]:
                 "timestamp_ms": times[position][ordinal],
                 "media_hash": encoded.hashes[media.url],
                 "perceptual_hash": encoded.looks_at(post, position)[ordinal],
+                **by,
+                "safety_json": _scores(scored, scored.visuals[position][ordinal]),
                 "vectors": {"visual": vector},
             }
     return lines
 
 
+def _scores(scored: PostSafety, scores: Mapping[str, float]) -> str | None:
+    """As an object keeps them; None where nothing is ever scored."""
+    return canonical_json(dict(scores)) if scored.revision else None
+
+
 def _creator_lines(update: CreatorUpdated, min_share: float) -> dict[Key, Line]:
     """The Creator's object, its Facets' and its Bio's."""
-    common = {"creator_id": update.creator_id, "revision": update.revision}
+    common: Line = {"creator_id": update.creator_id, "revision": update.revision}
+    common |= {name: update.safety.get(category) for category, name in SAFETY_PROPERTIES.items()}
     floats = {
         name: np.frombuffer(data, "<f4")
         for name, data in (("creator", update.recency_mean), ("bio", update.bio))
@@ -251,7 +296,7 @@ def _unlike(expected: Line, line: Line) -> list[str]:
     found = [
         f"{name} is {_short(line.get(name))}, must be {_short(value)}"
         for name, value in expected.items()
-        if name != "vectors" and line.get(name) != value
+        if name != "vectors" and not (same(value, line.get(name)) if "safety" in name else line.get(name) == value)
     ]
     if "vectors" in expected:
         wanted, there = expected["vectors"], line["vectors"]

@@ -8,6 +8,7 @@ for what lies before or after a creator's reinstatement.
 - Visuals: one of a picture, one of each scene of a film; a film weighs as much as a picture.
 - Profile: the greatest (revision, SHA-256 of the announcement without its bio's vector).
 - A post some of whose visuals were shown by earlier posts of its creator's window weighs less.
+- Safety: of each category the mean over the worst part of what was scored; known where half of the output was.
 - Creator: the fold of ``shared/representation.md`` over its posts; its revision is the sum of what stands.
 - Fact (decision, outcome): of what one event id of a brand says, the greatest BLAKE2b of the row's JSON stands.
 - Served match: of two shortlists under one id the greater sorted list of creators stands.
@@ -29,6 +30,7 @@ from typing import Any, Protocol
 import numpy as np
 import orjson
 
+from tests.storm.safety import Output, safety_of
 from workers.domain.events import (
     Converted,
     CreatorBooked,
@@ -73,6 +75,10 @@ class Vectors(Protocol):
 
     def bio(self, profile: CreatorProfiled) -> Array | None: ...
 
+    def safety(self, post: PostPublished) -> tuple[Mapping[str, float], int]:
+        """The post's scores by category, and the revision of the scoring."""
+        ...
+
 
 @dataclass(frozen=True)
 class Constants:
@@ -86,6 +92,7 @@ class Constants:
     caption_weight: float
     landmark: datetime
     duplicate_weight: float
+    safety_tail: float
     signal_half_life_days: float
 
 
@@ -263,11 +270,14 @@ def update_of(
     groups: list[Group] = []
     recency: Array | None = None
     shown: list[str] = []
+    output: list[Output] = []
     for post in live[max(0, start - removed) :]:
-        x = item_vector(post, vectors, constants)
+        x, scores = item_vector(post, vectors, constants), vectors.safety(post)[0]
+        at = milliseconds(post.published_at)
+        weight = weight_of(at, constants) * originality(vectors.looks(post), shown, constants)
+        if x is not None or scores:
+            output.append(Output(post, weight, scores))
         if x is not None:
-            at = milliseconds(post.published_at)
-            weight = weight_of(at, constants) * originality(vectors.looks(post), shown, constants)
             weighted = weight * x.astype(np.float64)
             recency = weighted if recency is None else recency + weighted
             join_or_open(groups, Group(post.post_id, [post.post_id], [x], weighted, weight, at), constants)
@@ -283,6 +293,8 @@ def update_of(
         bio=None if bio is None else to_bytes(bio),
         profile=profile.profile() if profile else None,
         last_published_at=live[-1].published_at if live else None,
+        safety_revision=sum(vectors.safety(post)[1] for post in live),
+        **safety_of(output, constants.safety_tail),
     )
 
 
