@@ -193,6 +193,18 @@ class Settings(BaseSettings):
         datetime(2024, 1, 1, tzinfo=UTC), description="Landmark of all forward decay; never change"
     )
 
+    # The indexer: what of a change is written at once, and what once a creator is quiet.
+    indexer_moved: float = Field(
+        0.01, ge=0, le=1, description="Cosine distance from what is stored up to which a vector waits for settling"
+    )
+    indexer_share: float = Field(0.05, ge=0, le=1, description="Change of a facet's share that waits for settling")
+    indexer_settle_seconds: float = Field(
+        30.0, ge=0, le=3600, description="Quiet of a creator after which exact values are written; 0: always at once"
+    )
+    indexer_creators: int = Field(
+        2000, ge=1, description="Creators of whom an indexer remembers what it stored; of others it reads it back"
+    )
+
     # Outcomes and matching.
     signal_half_life_days: float = Field(90.0, gt=0, le=36_500, description="Half-life of an outcome's weight")
     share_temperature: float = Field(0.10, gt=0, description="Temperature of the share-weighted score")

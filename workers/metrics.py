@@ -45,6 +45,8 @@ CACHED_BYTES = Gauge("streamscout_vector_cache_bytes", "Memory of known vectors"
 CUT_TEXTS = Counter("streamscout_texts_cut", "Texts whose end was not embedded")
 # Events that were dropped because their creator is erased, or was erased after them.
 ERASED_EVENTS = Counter("streamscout_erased_events", "Events of erased creators", ["worker"])
+# Objects that the indexer wrote, by collection; vector: moved (HNSW inserts it anew), or kept (byte-identical).
+INDEXED = Counter("streamscout_indexed_objects", "Objects written by the indexer", ["collection", "vector"])
 # Match and search requests by call and HTTP status.
 REQUESTS = Counter("streamscout_requests", "HTTP requests", ["call", "status"])
 # Duration of a match or search request.

@@ -124,7 +124,11 @@ async def test_what_is_not_there_is_not_found(store: Store) -> None:
 async def test_objects_are_found_by_a_text(store: Store) -> None:
     """Exactly that text."""
     await store.upsert("Visual", [visual("p", 0), visual("q", 0), visual("q", 1)])
-    assert set(await store.find("Visual", "post_id", ["q", "qq"])) == {id_of("q0"), id_of("q1")}
+    found = await store.find("Visual", "post_id", ["q", "qq"])
+    assert set(found) == {id_of("q0"), id_of("q1")}
+    assert not any(each.vectors for each in found.values())
+    exact = (await store.find("Visual", "post_id", ["q"], vectors=True))[id_of("q1")]
+    assert exact.vectors["visual"].tobytes() == vector(1).tobytes()
 
 
 async def test_deleting_is_by_id_and_can_be_repeated(store: Store) -> None:

@@ -41,10 +41,12 @@ class MemoryStore:
         found = {id_: self.all(collection)[id_] for id_ in ids if id_ in self.all(collection)}
         return found if vectors else {id_: StoredObject(id_, stored.properties) for id_, stored in found.items()}
 
-    async def find(self, collection: str, field: str, values: Sequence[str]) -> dict[UUID, StoredObject]:
+    async def find(
+        self, collection: str, field: str, values: Sequence[str], vectors: bool = False
+    ) -> dict[UUID, StoredObject]:
         self._call(f"find {collection}")
         return {
-            id_: StoredObject(id_, stored.properties)
+            id_: stored if vectors else StoredObject(id_, stored.properties)
             for id_, stored in self.all(collection).items()
             if stored.properties.get(field) in values
         }

@@ -32,8 +32,10 @@ class Store(Protocol):
     async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
         """The objects of these ids that there are; vectors exactly as they were written, where asked for."""
 
-    async def find(self, collection: str, field: str, values: Sequence[str]) -> dict[UUID, StoredObject]:
-        """The objects, without vectors, whose text property is one of these values exactly."""
+    async def find(
+        self, collection: str, field: str, values: Sequence[str], vectors: bool = False
+    ) -> dict[UUID, StoredObject]:
+        """The objects whose text property is one of these values exactly; vectors where asked for."""
 
     async def delete(self, collection: str, ids: Sequence[UUID]) -> None:
         """Remove the objects of these ids; those that are not there are gone already."""

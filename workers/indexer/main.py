@@ -19,8 +19,9 @@ from workers.core.lease import Lease
 from workers.core.loop import Loop
 from workers.domain.events import CreatorUpdated
 from workers.domain.model_card import load_model_card
+from workers.indexer.settling import Thresholds
 from workers.indexer.sweep import sweep
-from workers.indexer.worker import WORKER, Indexer
+from workers.indexer.worker import WORKER, Indexer, Settling
 from workers.process.erasures import ends_with, following_erasures
 from workers.process.running import run_worker
 from workers.wire.cloudevents import Wire
@@ -33,6 +34,12 @@ def run(settings: Settings) -> int:
     """Index until SIGTERM; the exit code. Raises SettingsError where an address is not set."""
     settings.required("kafka_bootstrap", "weaviate_url")
     return run_worker(WORKER, settings, partial(indexer_loop, settings))
+
+
+def settling_of(settings: Settings) -> Settling:
+    """How much of a change waits, and for how long."""
+    thresholds = Thresholds(settings.indexer_moved, settings.indexer_share)
+    return Settling(thresholds, settings.indexer_settle_seconds, settings.indexer_creators)
 
 
 @asynccontextmanager
@@ -48,6 +55,7 @@ async def indexer_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[C
             dimensions=card.dimensions,
             min_share=settings.facet_min_share,
             retry_seconds=settings.retry_seconds,
+            settling=settling_of(settings),
         )
         producer = KafkaProducer(settings)
         reading = following_erasures(settings, WORKER, partial(WholeTopics, settings), wire, producer)
@@ -66,6 +74,7 @@ async def indexer_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[C
                     settings=settings,
                     lease=lease,
                     tombstones=True,
+                    released=indexer.released,
                 )
                 with ends_with(follower, loop.stop):
                     yield loop

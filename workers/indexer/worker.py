@@ -1,9 +1,11 @@
-"""The story of a batch: what is newest, what is outdated, what is written, what is deleted."""
+"""The story of a batch: what is newest, what is outdated, what is written now and what later, what is deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from workers import metrics
 from workers.core.lease import Lease
@@ -11,9 +13,11 @@ from workers.domain.events import CreatorUpdated
 from workers.domain.ids import bio_object_id, creator_object_id
 from workers.domain.reasons import InvalidEvent, Reason
 from workers.domain.stored import Store, StoredObject
+from workers.indexer.memory import Memory
 from workers.indexer.newest import Change, is_outdated, newest_changes
 from workers.indexer.objects import CreatorObjects, creator_objects, revision_of
-from workers.wire.records import Dead, Done, Item, Later, Verdict
+from workers.indexer.settling import Published, Step, Thresholds, next_step, same_vectors
+from workers.wire.records import Dead, Done, Item, Later, Open, TopicPartition, Verdict
 
 WORKER = "indexer"
 _ATTEMPTS = 3
@@ -22,18 +26,34 @@ CreatorItem = Item[CreatorUpdated | None]
 """An event of ``creators``; None where the record is a tombstone, whose key names the creator."""
 
 
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """``seconds`` of quiet after which exact values are written; 0: they are at once. ``creators``: remembered."""
+
+    thresholds: Thresholds
+    seconds: float
+    creators: int
+
+
 @dataclass(slots=True)
 class _Plan:
-    """What is written of a batch; ``refused``: creators of whom the store will not have an object, and why."""
+    """What is done in a batch, and ``before`` it stored; ``refused``: creators of whom the store does not take an
+    object, and why."""
 
-    objects: dict[str, CreatorObjects] = field(default_factory=dict)
+    steps: dict[str, Step] = field(default_factory=dict)
+    before: dict[str, Published] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+
+    def good(self) -> dict[str, Step]:
+        """The steps of creators of whom nothing was refused."""
+        return {key: step for key, step in self.steps.items() if key not in self.refused}
 
 
 class Indexer:
     """creators in; Facet, Bio and Creator objects stored in this order, what is gone deleted. Same input, same store.
 
-    ``handle`` raises Unavailable where the store is absent or busy, LeaseExpired where another may write by now.
+    What is not exact is ``Open``, and is made so when it comes again. ``handle`` raises Unavailable where the store is
+    absent or busy, LeaseExpired where another may write by now.
     """
 
     def __init__(
@@ -45,17 +65,22 @@ class Indexer:
         dimensions: int,
         min_share: float,
         retry_seconds: float,
+        settling: Settling,
     ) -> None:
         self._store, self._lease = store, lease
         self._model_version, self._dimensions = model_version, dimensions
         self._min_share, self._retry_seconds = min_share, retry_seconds
+        self._settling, self._memory = settling, Memory(settling.creators)
 
     async def handle(self, batch: Sequence[CreatorItem]) -> Sequence[Verdict]:
         """One verdict per item; one that a newer event of its creator replaces has the newer one's."""
         verdicts: dict[int, Verdict] = {}
         objects: dict[int, CreatorObjects] = {}
         for index, item in enumerate(batch):
-            if item.event is not None:
+            if item.open and self._memory.open(_creator_id(item)) != item.record.position:
+                # Something newer was written, or the creator erased, since it was stored.
+                verdicts[index] = Done()
+            elif item.event is not None:
                 try:
                     objects[index] = self._objects(item.event)
                 except InvalidEvent as error:
@@ -64,9 +89,13 @@ class Indexer:
             rest = [(index, _creator_id(item), item.event) for index, item in enumerate(batch) if index not in verdicts]
             changes = newest_changes(rest)
             with metrics.stage(WORKER, "store"):
-                refused = await self._store_changes(changes, objects)
-            verdicts |= self._verdicts(batch, rest, changes, refused)
+                plan = await self._store_changes(batch, changes, objects)
+            verdicts |= self._verdicts(batch, rest, changes, plan)
         return [verdicts[index] for index in range(len(batch))]
+
+    def released(self, partitions: Collection[TopicPartition]) -> None:
+        """What was known of these partitions' creators is of no use: another process may write them now."""
+        self._memory.released({number for _, number in partitions})
 
     def _objects(self, event: CreatorUpdated) -> CreatorObjects:
         if event.model_version != self._model_version:
@@ -80,75 +109,127 @@ class Indexer:
         batch: Sequence[CreatorItem],
         items: Sequence[tuple[int, str, CreatorUpdated | None]],
         changes: Mapping[str, Change],
-        refused: Mapping[str, str],
+        plan: _Plan,
     ) -> dict[int, Verdict]:
         """What is known now: where the newest event of a creator is dead, the ones before it are open again."""
         verdicts: dict[int, Verdict] = {}
         for index, creator_id, _ in items:
             newest = changes[creator_id].index
-            if creator_id not in refused:
-                verdicts[index] = Done()
+            if creator_id not in plan.refused:
+                final = index != newest or creator_id not in plan.steps or plan.steps[creator_id].final
+                verdicts[index] = Done() if final else Open(self._settling.seconds)
             elif batch[newest].attempts + 1 < _ATTEMPTS:
-                verdicts[index] = Later(self._retry_seconds, refused[creator_id])
+                verdicts[index] = Later(self._retry_seconds, plan.refused[creator_id])
             elif index == newest:
-                verdicts[index] = Dead(Reason.TOO_MANY_ATTEMPTS, refused[creator_id])
+                verdicts[index] = Dead(Reason.TOO_MANY_ATTEMPTS, plan.refused[creator_id])
         return verdicts
 
     async def _store_changes(
-        self, changes: Mapping[str, Change], objects: Mapping[int, CreatorObjects]
-    ) -> Mapping[str, str]:
-        """Creators that the store refused, and why."""
+        self, batch: Sequence[CreatorItem], changes: Mapping[str, Change], objects: Mapping[int, CreatorObjects]
+    ) -> _Plan:
         for creator_id in (creator_id for creator_id, change in changes.items() if change.erased):
             await self.erase(creator_id)
-        revisions = await self._stored_revisions(changes)
+        plan = await self._planned(batch, changes, objects)
+        try:
+            # Creator last, so that one of a revision says that all of that revision is there.
+            await self._write("Facet", plan, lambda step: step.facets)
+            await self._write("Bio", plan, lambda step: [step.bio] if step.bio else [])
+            await self._write("Creator", plan, lambda step: [step.creator] if step.creator else [])
+            await self._delete_what_is_gone(plan)
+        except BaseException:
+            self._memory.doubt(plan.steps)
+            raise
+        self._memory.doubt(plan.refused)
+        for creator_id, step in plan.good().items():
+            event, position = changes[creator_id].event, batch[changes[creator_id].index].record.position
+            assert event is not None
+            open_ = None if step.final else position
+            self._memory.wrote(creator_id, position.partition, event.revision, step.after, open_)
+        return plan
+
+    async def _planned(
+        self, batch: Sequence[CreatorItem], changes: Mapping[str, Change], objects: Mapping[int, CreatorObjects]
+    ) -> _Plan:
+        """A step for each creator of whom nothing newer is stored.
+
+        Of an equal revision all is written again, upon what is really stored: what is missing of it is healed.
+        """
+        events = {key: (change, change.event) for key, change in changes.items() if change.event is not None}
+        again = {key for key, (_, event) in events.items() if self._memory.revision(key) == event.revision}
+        closing = {key for key, (change, _) in events.items() if batch[change.index].open}
+        unknown = [key for key in events if self._memory.published(key) is None or key in again - closing]
+        found = await self._read_back(unknown)
         plan = _Plan()
-        for creator_id, change in changes.items():
-            if change.event is not None and not is_outdated(change.event, revisions.get(creator_id)):
-                plan.objects[creator_id] = objects[change.index]
-        await self._write("Facet", plan, {key: each.facets for key, each in plan.objects.items()})
-        await self._write("Bio", plan, {key: (each.bio,) for key, each in plan.objects.items() if each.bio})
-        # Last, so that a Creator of a revision says that all of that revision is there.
-        await self._write("Creator", plan, {key: (each.creator,) for key, each in plan.objects.items()})
-        await self._delete_what_is_gone(plan)
-        return plan.refused
+        for key, (change, event) in events.items():
+            stored = found.get(key) or self._memory.published(key) or Published()
+            revision = revision_of(stored.creator) if stored.creator is not None else None
+            if is_outdated(event, revision):
+                continue
+            exact = key in closing or self._settling.seconds == 0
+            whole = event.revision == revision and key not in closing
+            plan.before[key] = stored
+            plan.steps[key] = next_step(
+                objects[change.index], stored, self._settling.thresholds, exact=exact, whole=whole
+            )
+        return plan
 
-    async def _stored_revisions(self, creator_ids: Iterable[str]) -> dict[str, int]:
-        ids = {creator_object_id(creator_id, self._model_version): creator_id for creator_id in creator_ids}
-        stored = await self._store.fetch("Creator", list(ids))
-        return {ids[key]: revision_of(creator) for key, creator in stored.items()}
+    async def _read_back(self, creator_ids: Sequence[str]) -> dict[str, Published]:
+        """What is stored of these creators, vectors included."""
+        if not creator_ids:
+            return {}
+        model = self._model_version
+        creator_ids_ = {creator_object_id(each, model): each for each in creator_ids}
+        bio_ids = {bio_object_id(each, model): each for each in creator_ids}
+        creators, bios, facets = await asyncio.gather(
+            self._store.fetch("Creator", list(creator_ids_), vectors=True),
+            self._store.fetch("Bio", list(bio_ids), vectors=True),
+            self._store.find("Facet", "creator_id", creator_ids, vectors=True),
+        )
+        owned: dict[str, dict[UUID, StoredObject]] = {each: {} for each in creator_ids}
+        for id_, facet in facets.items():
+            owned[str(facet.properties["creator_id"])][id_] = facet
+        mine = {creator_ids_[id_]: each for id_, each in creators.items()}
+        said = {bio_ids[id_]: each for id_, each in bios.items()}
+        return {each: Published(owned[each], said.get(each), mine.get(each)) for each in creator_ids}
 
-    async def _write(self, collection: str, plan: _Plan, wanted: Mapping[str, Sequence[StoredObject]]) -> None:
+    async def _write(self, collection: str, plan: _Plan, wanted: Callable[[Step], Sequence[StoredObject]]) -> None:
         """Write the objects of every creator of whom nothing was refused before."""
-        owners = [key for key, each in wanted.items() if key not in plan.refused for _ in each]
-        objects = [one for key, each in wanted.items() if key not in plan.refused for one in each]
-        if not objects:
+        owned = [(key, each) for key, step in plan.good().items() for each in wanted(step)]
+        if not owned:
             return
         self._lease.check()
-        errors = await self._store.upsert(collection, objects)
-        for creator_id, error in zip(owners, errors, strict=True):
+        errors = await self._store.upsert(collection, [each for _, each in owned])
+        for (creator_id, each), error in zip(owned, errors, strict=True):
             if error is not None:
                 plan.refused[creator_id] = f"{collection}: {error}"
+            else:
+                kept = _has(plan.before[creator_id], each)
+                metrics.INDEXED.labels(collection, "kept" if kept else "moved").inc()
 
     async def _delete_what_is_gone(self, plan: _Plan) -> None:
-        complete = {key: each for key, each in plan.objects.items() if key not in plan.refused}
-        if not complete:
+        gone = [id_ for step in plan.good().values() for id_ in step.gone]
+        without_bio = [key for key, step in plan.good().items() if step.bio_gone]
+        if not gone and not without_bio:
             return
-        kept = {facet.id for each in complete.values() for facet in each.facets}
-        stored = await self._store.find("Facet", "creator_id", list(complete))
-        gone = [key for key in stored if key not in kept]
-        without_bio = [bio_object_id(key, self._model_version) for key, each in complete.items() if each.bio is None]
         self._lease.check()
         if gone:
             await self._store.delete("Facet", gone)
         if without_bio:
-            await self._store.delete("Bio", without_bio)
+            await self._store.delete("Bio", [bio_object_id(key, self._model_version) for key in without_bio])
 
     async def erase(self, creator_id: str) -> None:
         """Everything of a creator, found by id alone; ``Creator`` goes last, as it came."""
         self._lease.check()
+        self._memory.forget(creator_id)
         await self._store.delete_where("Facet", "creator_id", creator_id)
         await self._store.delete("Bio", [bio_object_id(creator_id, self._model_version)])
         await self._store.delete("Creator", [creator_object_id(creator_id, self._model_version)])
+
+
+def _has(stored: Published, each: StoredObject) -> bool:
+    """Whether an object is there with the same vectors, so that their index is not touched."""
+    others = (stored.facets.get(each.id), stored.bio, stored.creator)
+    return any(other is not None and other.id == each.id and same_vectors(other, each) for other in others)
 
 
 def _creator_id(item: CreatorItem) -> str:

@@ -15,13 +15,16 @@ from workers.core.lease import Lease, LeaseExpired
 from workers.domain.events import CreatorUpdated
 from workers.domain.ids import bio_object_id, creator_object_id, facet_id
 from workers.indexer.objects import creator_objects
-from workers.indexer.worker import CreatorItem, Indexer
+from workers.indexer.settling import Thresholds
+from workers.indexer.worker import CreatorItem, Indexer, Settling
 from workers.wire.records import Dead, Done, Later, Unavailable, Verdict
 
 REVISIONS = st.integers(1, 6)
+AT_ONCE = Settling(Thresholds(0.01, 0.05), 0.0, 100)
+"""Exact values at once: what a batch is, is what the store is."""
 
 
-def _indexer(store: MemoryStore, lease: Lease | None = None) -> Indexer:
+def _indexer(store: MemoryStore, lease: Lease | None = None, settling: Settling = AT_ONCE) -> Indexer:
     return Indexer(
         store,
         lease or Lease(60.0, SystemClock()),
@@ -29,6 +32,7 @@ def _indexer(store: MemoryStore, lease: Lease | None = None) -> Indexer:
         dimensions=WIDTH,
         min_share=0.02,
         retry_seconds=1.0,
+        settling=settling,
     )
 
 
@@ -154,9 +158,10 @@ async def test_creator_is_written_after_everything_else() -> None:
     await _handle(store, item(updated("c", 2, ("p",), bio=None)))
     assert list(store.calls) == [
         "fetch Creator",
+        "fetch Bio",
+        "find Facet",
         "upsert Facet",
         "upsert Creator",
-        "find Facet",
         "delete Facet",
         "delete Bio",
     ]

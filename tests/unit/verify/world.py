@@ -20,7 +20,8 @@ from workers.creators.worker import Creators
 from workers.domain.erasure import ErasureKey
 from workers.domain.events import Clicked, CreatorProfiled, CreatorUpdated, Event, PostPublished, PostRemoved
 from workers.domain.events.posts import Media
-from workers.indexer.worker import Indexer
+from workers.indexer.settling import Thresholds
+from workers.indexer.worker import Indexer, Settling
 from workers.outcomes.main import WireEmitter as SignalRecords
 from workers.outcomes.worker import Outcomes
 from workers.verify.dump import KINDS, State
@@ -88,6 +89,7 @@ class World:
             dimensions=SETTINGS.dimensions,
             min_share=0.02,
             retry_seconds=1.0,
+            settling=Settling(Thresholds(0.01, 0.05), 0.0, 100),
         )
 
     # Topics.

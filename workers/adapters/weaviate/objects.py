@@ -80,14 +80,17 @@ class ObjectStore:
             found |= await self._query(collection, Filter.by_id().contains_any(chunk), len(chunk), vectors, properties)
         return found
 
-    async def find(self, collection: str, field: str, values: Sequence[str]) -> dict[UUID, StoredObject]:
-        """The objects, without vectors, whose text property is one of these values exactly.
+    async def find(
+        self, collection: str, field: str, values: Sequence[str], vectors: bool = False
+    ) -> dict[UUID, StoredObject]:
+        """The objects whose text property is one of these values exactly; vectors where asked for.
 
         Raises OverflowError where one query would have to answer more than the server does.
         """
         found: dict[UUID, StoredObject] = {}
         for chunk in _chunks(list(dict.fromkeys(values)), _OBJECTS_PER_QUERY):
-            answer = await self._query(collection, Filter.by_property(field).contains_any(chunk), _FOUND_AT_MOST)
+            where = Filter.by_property(field).contains_any(chunk)
+            answer = await self._query(collection, where, _FOUND_AT_MOST, vectors)
             if len(answer) == _FOUND_AT_MOST:
                 raise OverflowError(f"more than {_FOUND_AT_MOST} objects of {collection} have such a {field}")
             found |= _exactly(answer, field, chunk)
