@@ -55,6 +55,7 @@ class Difference:
     key: str
     detail: str
     post_id: str = ""
+    waits: bool = False
 
 
 def unlike(expected: StoredObject, found: StoredObject) -> list[str]:

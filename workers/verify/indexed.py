@@ -8,7 +8,8 @@ from uuid import UUID
 from workers.domain.events import CreatorUpdated
 from workers.domain.stored import StoredObject
 from workers.indexer.objects import CreatorObjects, creator_objects
-from workers.verify.differences import Difference, Kind, What, unlike
+from workers.indexer.settling import Thresholds, may_wait, moved
+from workers.verify.differences import Difference, Kind, What, unlike, unlike_properties
 
 Wanted = dict[tuple[Kind, UUID], StoredObject]
 
@@ -23,7 +24,11 @@ def wanted(event: CreatorUpdated, min_share: float, dimensions: int) -> Wanted:
 
 
 def compare_objects(
-    event: CreatorUpdated, kind: Kind, expected: Mapping[UUID, StoredObject], found: Mapping[UUID, StoredObject]
+    event: CreatorUpdated,
+    kind: Kind,
+    expected: Mapping[UUID, StoredObject],
+    found: Mapping[UUID, StoredObject],
+    thresholds: Thresholds,
 ) -> Iterator[Difference]:
     """A creator's objects of one kind as they must be, and as they are in the store or are not."""
     for id_, one in expected.items():
@@ -32,7 +37,19 @@ def compare_objects(
             yield Difference("missing", kind, str(id_), event.creator_id, f"of revision {event.revision}")
         elif wrong := unlike(one, stored):
             what: What = "stale" if _revision(stored) < event.revision else "drifted"
-            yield Difference(what, kind, str(id_), event.creator_id, "; ".join(wrong))
+            waits = _waits(kind, one, stored, thresholds)
+            yield Difference(what, kind, str(id_), event.creator_id, "; ".join(wrong), waits=waits)
+
+
+def _waits(kind: Kind, expected: StoredObject, stored: StoredObject, thresholds: Thresholds) -> bool:
+    """Whether it is no farther off than it may be while its creator is open: Creator says its revision at once."""
+    if kind == "facet":
+        return may_wait(expected, stored, thresholds)
+    if kind == "bio":
+        return may_wait(expected, stored, Thresholds(0.0, 0.0))
+    return not any(unlike_properties(expected.properties, stored.properties)) and not moved(
+        expected, stored, thresholds
+    )
 
 
 def _revision(stored: StoredObject) -> int:

@@ -12,6 +12,7 @@ from workers.creators.rows import standing_key
 from workers.domain.erasure import Erasures
 from workers.domain.safety.scoring import Scoring
 from workers.domain.stored import StoredObject
+from workers.indexer.settling import Thresholds
 from workers.outcomes.attribution import Decay
 from workers.verify.differences import Difference, Kind, What
 from workers.verify.folds import erased_at
@@ -44,6 +45,7 @@ class Rules:
     min_share: float
     decay: Decay
     scoring: Scoring
+    thresholds: Thresholds
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from workers.verify.mending import Mender
 from workers.verify.progress import Told
 from workers.verify.report import Report
 from workers.verify.spool import Spool
-from workers.verify.stillness import Measure
+from workers.verify.stillness import Measure, Progress
 from workers.verify.worker import Verify
 from workers.wire.cloudevents import Wire
 from workers.wire.records import InRecord, InvalidEvent
@@ -145,13 +145,13 @@ class _Servers:
         fold = creators.fold_settings(settings, card.model_version, card.dimensions)
         decay = Decay(settings.landmark, settings.signal_half_life_days)
         scoring = load_scoring(settings.schemas_dir, settings.model_repository, card)
-        self._rules = Rules(fold, settings.facet_min_share, decay, scoring)
+        self._rules = Rules(fold, settings.facet_min_share, decay, scoring, indexer.settling_of(settings).thresholds)
         self._key = erasure_key(settings)
         names = ("creators", "creators.changelog", "signals", "outcomes.changelog", "erasures")
         self._topics = Topics(*(topic_name(settings.namespace, name) for name in names))
 
     def measure(self) -> Measure:
-        return self._lags.measure()
+        return {place: Progress(*found) for place, found in self._lags.measure().items()}
 
     def look(self, spool: Spool) -> Look:
         read_into(spool, self._settings, self._topics.all(), self._told)

@@ -24,7 +24,8 @@ class Report:
     """``differences`` stood still and are wrong; ``in_flight`` may be right once ``open_events`` are dealt with.
 
     ``checked``: things looked at by kind. ``done``: what was mended, how, and how often. ``found``: the differences
-    before anything was mended.
+    before anything was mended. ``unsettled``: objects of creators that are not settled, no farther off than they may be
+    until then: no differences.
     """
 
     differences: Sequence[Difference]
@@ -33,6 +34,7 @@ class Report:
     checked: Mapping[str, int]
     found: Sequence[Difference] = ()
     done: Mapping[str, int] = field(default_factory=dict)
+    unsettled: int = 0
 
 
 def show(report: Report) -> None:
@@ -56,6 +58,8 @@ def show(report: Report) -> None:
     if report.open_events or report.in_flight:
         moving_ones = f"{len(report.in_flight)} differences may be theirs" if report.in_flight else "none is in doubt"
         console.print(f"{report.open_events} events in flight; {moving_ones}", highlight=False)
+    if report.unsettled:
+        console.print(f"{report.unsettled} objects within the thresholds of creators not settled yet", highlight=False)
     left = " left" if report.done else ""
     console.print(
         f"{len(report.differences)} differences{left}" if report.differences else "everything is as it must be"

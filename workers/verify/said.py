@@ -142,7 +142,7 @@ async def _page(look: Look, page: Sequence[tuple[CreatorUpdated, Wanted]]) -> No
         found = await look.store.fetch(COLLECTION[kind], ids, vectors=True) if ids else {}
         for event, objects in page:
             mine = {id_: stored for (of, id_), stored in objects.items() if of == kind}
-            for difference in compare_objects(event, kind, mine, found):
+            for difference in compare_objects(event, kind, mine, found, look.rules.thresholds):
                 look.keep(difference)
             for id_ in mine:
                 look.spool.expect(kind, id_.bytes)

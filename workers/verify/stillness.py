@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from workers.domain.partitioning import partition_of
 from workers.verify.differences import UPSTREAM, Difference
 
-Measure = Mapping[tuple[str, str, int], tuple[int, int]]
-"""By worker, topic and partition: records that are not settled, and the end."""
+
+class Progress(NamedTuple):
+    """Of one partition: records that a worker has not stored, the end, and records that are stored and not final."""
+
+    unsettled: int
+    end: int
+    open: int = 0
+
+
+Measure = Mapping[tuple[str, str, int], Progress]
+"""By worker, topic and partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +31,39 @@ class Stillness:
 
     def still(self, worker: str, key: str) -> bool:
         """Whether the worker had nothing to do, before and after, on the partitions of this key, and nothing came."""
+        return all(
+            before is not None and not before.unsettled and not after.unsettled and before.end == after.end
+            for before, after in self._places(worker, key)
+        )
+
+    def may_be_open(self, difference: Difference) -> bool:
+        """Whether a thing's exact values may still be to be written, and it is no farther off than may wait."""
+        return difference.waits and any(
+            each is not None and each.open for pair in self._places("indexer", difference.key) for each in pair
+        )
+
+    def _places(self, worker: str, key: str) -> list[tuple[Progress | None, Progress]]:
+        """What was measured of the worker's partitions of a key."""
         count = 1 + max((partition for of, _, partition in self.after if of == worker), default=0)
         place = partition_of(key.encode(), count)
-        return all(
-            lag == 0 and self.before.get(where) == (0, end)
-            for where, (lag, end) in self.after.items()
+        return [
+            (self.before.get(where), after)
+            for where, after in self.after.items()
             if where[0] == worker and where[2] == place
-        )
+        ]
 
     def settled(self, difference: Difference) -> bool:
         """Whether nothing that was in flight can explain a difference."""
         return all(self.still(worker, difference.key) for worker in UPSTREAM[difference.kind])
 
     def open_events(self) -> int:
-        """Records that the workers have not settled."""
+        """Records that the workers have not stored."""
         return unsettled(self.after)
 
 
 def unsettled(measure: Measure) -> int:
-    """Records that the workers have not settled."""
-    return sum(lag for lag, _ in measure.values())
+    """Records that the workers have not stored: what is searchable is not waited for."""
+    return sum(each.unsettled for each in measure.values())
 
 
 async def wait_until_settled(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from workers.verify.content import look_at_posts, look_at_visuals
@@ -78,7 +79,7 @@ class Verify:
                     break
                 for name, count in (await self._servers.mender(look).mend(plan_for(report.differences))).items():
                     done[name] = done.get(name, 0) + count
-        return Report(report.differences, report.in_flight, report.open_events, report.checked, found or (), done)
+        return replace(report, found=found or (), done=done)
 
     async def _judge(self, spool: Spool) -> tuple[Report, Look]:
         """The last of a few looks: another one while something in flight may explain what is found."""
@@ -90,11 +91,13 @@ class Verify:
             look = self._servers.look(spool)
             await compare(look)
             stillness = Stillness(before, self._servers.measure())
-            wrong = [each for each in look.differences if stillness.settled(each)]
+            still = [each for each in look.differences if stillness.settled(each)]
             moving = [each for each in look.differences if not stillness.settled(each)]
             if not moving:
                 break
-        return Report(wrong, moving, stillness.open_events(), look.checked), look
+        wrong = [each for each in still if not stillness.may_be_open(each)]
+        unsettled = len(still) - len(wrong)
+        return Report(wrong, moving, stillness.open_events(), look.checked, unsettled=unsettled), look
 
     async def _settle(self) -> None:
         await wait_until_settled(self._servers.measure, self._wait, self._monotonic, self._pause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import pytest
 from workers.domain.partitioning import partition_of
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.verify.differences import TOLERANCE, UPSTREAM, Difference, Kind, unlike
-from workers.verify.stillness import Measure, Stillness, wait_until_settled
+from workers.verify.stillness import Measure, Progress, Stillness, unsettled, wait_until_settled
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -60,13 +61,11 @@ def test_what_differs_is_said(expected: StoredObject, found: StoredObject, said:
     assert unlike(expected, found) == [said]
 
 
-def measured(lag: int = 0, end: int = 9, worker: str = "indexer", partition: int = 0) -> Measure:
+def measured(lag: int = 0, end: int = 9, worker: str = "indexer", partition: int = 0, opened: int = 0) -> Measure:
     """Four partitions of every worker's topic, one of them so."""
     workers = ("embedder", "creators", "indexer", "outcomes")
-    still: dict[tuple[str, str, int], tuple[int, int]] = {
-        (of, f"of {of}", n): (0, 9) for of in workers for n in range(4)
-    }
-    return still | {(worker, f"of {worker}", partition): (lag, end)}
+    still = {(of, f"of {of}", n): Progress(0, 9) for of in workers for n in range(4)}
+    return still | {(worker, f"of {worker}", partition): Progress(lag, end, opened)}
 
 
 @pytest.mark.parametrize("kind", UPSTREAM)
@@ -85,6 +84,19 @@ def test_only_what_is_upstream_on_the_same_partition_can_explain_a_difference(ki
             assert Stillness(moved, measured()).settled(difference) is not explains
         elsewhere = measured(lag=1, worker=worker, partition=(place + 1) % 4)
         assert Stillness(elsewhere, elsewhere).settled(difference)
+
+
+def test_what_waits_for_settling_is_excused_while_a_creator_of_its_partition_is_open() -> None:
+    """Before the look or after it, there and nowhere else; what is farther off never is."""
+    place = partition_of(b"ada", 4)
+    waits = Difference("drifted", "facet", "id", "ada", "", waits=True)
+    opened, elsewhere = measured(partition=place, opened=1), measured(partition=(place + 1) % 4, opened=1)
+    assert Stillness(opened, measured()).may_be_open(waits)
+    assert Stillness(measured(), opened).may_be_open(waits)
+    assert not Stillness(elsewhere, measured()).may_be_open(waits)
+    assert not Stillness(opened, opened).may_be_open(replace(waits, waits=False))
+    assert Stillness(opened, opened).settled(waits)
+    assert unsettled(opened) == 0
 
 
 async def test_waiting_ends_with_the_work_or_with_the_time() -> None:

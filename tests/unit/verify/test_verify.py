@@ -111,6 +111,23 @@ async def test_only_topics_that_say_so_are_written_to() -> None:
     assert {"posts", "embeddings", "creators", "signals"} <= written
 
 
+async def test_what_is_searchable_and_not_settled_is_neither_wrong_nor_waited_for() -> None:
+    """It is counted, and compared to within the thresholds: what is farther off is wrong; once settled all is exact."""
+    world = await whole(settle_seconds=30.0)
+    assert world.opened
+    report = await world.verify().run(repair=False)
+    assert (report.differences, report.in_flight, world.now) == ([], [], 0.0)
+    assert report.unsettled > 0
+    damaged = facet_turned(world)
+    report = await world.verify().run(repair=False)
+    assert seen(report.differences) == damaged
+    report = await world.verify().run(repair=True)
+    assert report.differences == []
+    await world.settle()
+    report = await world.verify().run(repair=False)
+    assert (report.differences, report.unsettled) == ([], 0)
+
+
 async def test_what_a_worker_has_not_read_yet_is_in_flight() -> None:
     """The creators worker sleeps: posts that are stored have no rows, and nobody says that this is wrong."""
     world = await whole()

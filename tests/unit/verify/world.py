@@ -30,9 +30,9 @@ from workers.verify.look import Look, Rules, Topics
 from workers.verify.main import erasures_of
 from workers.verify.mending import Mender
 from workers.verify.spool import Spool
-from workers.verify.stillness import Measure
+from workers.verify.stillness import Measure, Progress
 from workers.verify.worker import Verify
-from workers.wire.records import Dead, Done, InRecord, Item, OutRecord, Position
+from workers.wire.records import Dead, Done, InRecord, Item, Open, OutRecord, Position
 
 KEY = ErasureKey(b"a key of the tests")
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -44,6 +44,7 @@ READS = {
     "outcomes": ("matches", "decisions", "outcomes"),
 }
 CREATORS, POSTS = 6, 5
+THRESHOLDS = Thresholds(0.01, 0.05)
 FILMS = (10, 21, 28)
 
 
@@ -69,7 +70,7 @@ def post(number: int, revision: int = 1, **fields: Any) -> PostPublished:
 class World:
     """``publish`` writes events; ``digest`` lets the workers, those that are ``awake``, read until nothing is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, settle_seconds: float = 0.0) -> None:
         self.house = House()
         self.store = self.house.store
         self.records: dict[str, list[InRecord]] = {}
@@ -78,6 +79,7 @@ class World:
         self.rows = {"creators": FakeTable(), "outcomes": FakeTable()}
         self.dead: list[Dead] = []
         self.now = 0.0
+        self.opened: dict[bytes, Item[Any]] = {}
         self._keyed = {
             "creators": Creators(SETTINGS, CreatorRecords(WIRE), KEY),
             "outcomes": Outcomes(DECAY, SignalRecords(WIRE), KEY),
@@ -89,7 +91,7 @@ class World:
             dimensions=SETTINGS.dimensions,
             min_share=0.02,
             retry_seconds=1.0,
-            settling=Settling(Thresholds(0.01, 0.05), 0.0, 100),
+            settling=Settling(THRESHOLDS, settle_seconds, 100),
         )
 
     # Topics.
@@ -119,7 +121,7 @@ class World:
 
     async def digest(self) -> None:
         """Until nothing is left to read."""
-        while sum(lag for (worker, _, _), (lag, _) in self.measure().items() if worker in self.awake):
+        while sum(each.unsettled for (worker, _, _), each in self.measure().items() if worker in self.awake):
             for worker in sorted(self.awake):
                 for topic in READS[worker]:
                     for record in self.records.get(topic, [])[self.read.get((worker, topic), 0) :]:
@@ -139,18 +141,30 @@ class World:
             handler: Any = self.house.embedder if worker == "embedder" else self._indexer
             (verdict,) = await handler.handle([Item(event, record)])
             answer = list(verdict.outputs) if isinstance(verdict, Done) else verdict
+        if isinstance(answer, Open):
+            self.opened[record.key or b""] = Item(event, record, open=True)
+            return
         if isinstance(answer, Dead):
             self.dead.append(answer)
             return
         for output in answer:
             self.send(output)
 
+    async def settle(self) -> None:
+        """Every creator has been quiet for long enough."""
+        for one in self.opened.values():
+            assert await self._indexer.handle([one]) == [Done()]
+        self.opened.clear()
+
     # What verify asks.
 
     def measure(self) -> Measure:
         ends = {topic: len(self.records.get(topic, [])) for topics in READS.values() for topic in topics}
+        opened = {"indexer": len(self.opened)}
         return {
-            (worker, topic, 0): (ends[topic] - self.read.get((worker, topic), 0), ends[topic])
+            (worker, topic, 0): Progress(
+                ends[topic] - self.read.get((worker, topic), 0), ends[topic], opened.get(worker, 0)
+            )
             for worker, topics in READS.items()
             for topic in topics
         }
@@ -159,7 +173,7 @@ class World:
         for topic in TOPICS.all():
             for record in self.records.get(topic, []):
                 spool.put(record)
-        rules = Rules(SETTINGS, 0.02, DECAY, self.house.scoring)
+        rules = Rules(SETTINGS, 0.02, DECAY, self.house.scoring, THRESHOLDS)
         erased = erasures_of(spool.newest(TOPICS.erasures), WIRE, KEY)
         return Look(MemoryListing(self.store), self.store, spool, WIRE, TOPICS, rules, erased, lambda *_: None)
 
@@ -190,9 +204,9 @@ class World:
         return WIRE.read(records[-1], (CreatorUpdated,))
 
 
-async def whole() -> World:
+async def whole(settle_seconds: float = 0.0) -> World:
     """Thirty posts, edits, a removal, profiles of two creators, and a campaign of two; all of it digested."""
-    world = World()
+    world = World(settle_seconds)
     for number in range(CREATORS * POSTS):
         world.publish("posts", post(number))
     world.publish("posts", post(3, 2, caption="edited"), post(4, 2, media=()))
