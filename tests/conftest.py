@@ -150,6 +150,7 @@ def new_settings(stack: Settings, tmp_path: Path) -> Iterator[Callable[..., Sett
                 "data_dir": tmp_path / "data",
                 "media_root": tmp_path / "media",
                 "session_timeout_ms": 6000,
+                "indexer_settle_seconds": 1.0,
                 **overrides,
             }
         )

@@ -29,8 +29,8 @@ BATCH_ITEMS = Histogram("streamscout_batch_items", "Items in a batch", ["worker"
 QUEUE_ITEMS = Gauge("streamscout_queue_items", "Items waiting in memory", ["worker"])
 # Records between what is searchable and the partition's end.
 LAG = Gauge("streamscout_lag_records", "Records not yet searchable", ["worker", "topic", "partition"])
-# From the source event's Kafka timestamp until the worker had settled it (the indexer's: event to searchable).
-FRESHNESS_SECONDS = Histogram("streamscout_freshness_seconds", "Age when settled", ["worker"], buckets=_FRESH)
+# From the source event's Kafka timestamp until the worker had stored it (the indexer's: event to searchable).
+FRESHNESS_SECONDS = Histogram("streamscout_freshness_seconds", "Age when stored", ["worker"], buckets=_FRESH)
 # Partitions that wait for a busy or absent server.
 PAUSED_PARTITIONS = Gauge("streamscout_paused_partitions", "Partitions waiting for a server", ["worker"])
 # 1 while the worker is paused over too many dead letters, or lets a few events through to see; else 0.

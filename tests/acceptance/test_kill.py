@@ -6,20 +6,24 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from tests.topics import newest, read_topic
 from tests.waiting import eventually
+from workers.adapters.group_lag import GroupLags
 from workers.adapters.kafka import KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.adapters.weaviate.connection import connect
 from workers.adapters.weaviate.names import alias_name
+from workers.adapters.weaviate.objects import ObjectStore
 from workers.config import Settings
 from workers.demo.loads import publish_files
 from workers.demo.sample import SampleFiles, write_sample
@@ -31,10 +35,15 @@ from workers.domain.events import (
     CreatorBooked,
     CreatorUpdated,
     Event,
+    Facet,
     FeedbackSignalled,
     MatchServed,
     Shortlisted,
 )
+from workers.domain.ids import facet_id
+from workers.domain.model_card import load_model_card
+from workers.domain.stored import StoredObject
+from workers.domain.vectors import to_bytes
 from workers.stack.fleet import Fleet
 from workers.stack.progress import Board
 from workers.wire.cloudevents import Wire
@@ -132,6 +141,86 @@ def test_a_kill_of_each_worker_on_the_way_to_the_index_loses_nothing(
     assert {row["facet_id"] for row in stored(settings, "Facet")} == facets
     for worker in workers:
         assert read_topic(settings, f"{worker}.dead") == []
+
+
+def turned(creator: str, revision: int, dimensions: int, model: str) -> CreatorUpdated:
+    """A creator of two facets that turn a little with every revision: less than the indexer takes notice of."""
+    angle = 0.03 * revision
+    vectors = np.zeros((2, dimensions), dtype=np.float32)
+    vectors[0, :2], vectors[1, 2:4] = (np.cos(angle), np.sin(angle)), (np.sin(angle), np.cos(angle))
+    facets = tuple(
+        Facet(
+            facet_id=str(facet_id(creator, f"{creator}-{number}", model)),
+            share=0.5 + 0.01 * revision * (1 - 2 * number),
+            posts=revision,
+            vector=to_bytes(each),
+            exemplar_post_id=f"{creator}-{number}",
+            last_at=NOW,
+        )
+        for number, each in enumerate(vectors)
+    )
+    return CreatorUpdated(creator_id=creator, revision=revision, model_version=model, posts=2 * revision, facets=facets)
+
+
+def facets_of(settings: Settings, updates: Iterable[CreatorUpdated]) -> dict[UUID, tuple[bytes, object, object]]:
+    """Vector, share and revision of the stored facets of these creators."""
+    ids = [UUID(facet.facet_id) for update in updates for facet in update.facets]
+
+    async def ask() -> dict[UUID, StoredObject]:
+        card = load_model_card(settings.model_repository)
+        async with connect(settings) as client:
+            return await ObjectStore(client, settings.namespace, card.model_version).fetch("Facet", ids, vectors=True)
+
+    return {
+        id_: (to_bytes(each.vectors["facet"]), each.properties["share"], each.properties["creator_revision"])
+        for id_, each in asyncio.run(ask()).items()
+    }
+
+
+def test_a_kill_of_the_indexer_within_the_settling_time_is_repeated_and_ends_exact(
+    settings: Settings, send: Callable[[list[tuple[str, Event]]], None]
+) -> None:
+    """Everything is searchable and nothing of it committed: killed, the next one makes it exact."""
+    card = load_model_card(settings.model_repository)
+    creators = [f"c{number}" for number in range(30)]
+
+    def say(revision: int) -> list[CreatorUpdated]:
+        updates = [turned(each, revision, card.dimensions, card.model_version) for each in creators]
+        send([("creators", update) for update in updates])
+        return updates
+
+    def lag() -> tuple[int, int]:
+        found = GroupLags(settings, {"indexer": ["creators"]}).measure().values()
+        return sum(unstored for unstored, _, _ in found), sum(opened for _, _, opened in found)
+
+    def exactly(updates: list[CreatorUpdated]) -> dict[UUID, tuple[bytes, object, object]]:
+        return {
+            UUID(facet.facet_id): (facet.vector, facet.share, update.revision)
+            for update in updates
+            for facet in update.facets
+        }
+
+    with Board(Console(stderr=True)) as board:
+        patient = Fleet(settings.model_copy(update={"indexer_settle_seconds": 600.0}), board)
+        hasty = Fleet(settings, board)
+        try:
+            patient.start(["indexer"])
+            first = say(1)
+            eventually(lambda: facets_of(settings, first) == exactly(first), 60, "the first facets, exact")
+            say(2)
+            last = say(3)
+            eventually(lambda: lag()[0] == 0 and lag()[1] >= len(creators), 60, "all searchable, not committed")
+            assert facets_of(settings, last) == exactly(first)
+            process = patient.process("indexer")
+            assert process is not None
+            os.kill(process.pid, signal.SIGKILL)
+            eventually(lambda: not process.alive(), message="the indexer survived SIGKILL")
+            hasty.start(["indexer"])
+            eventually(lambda: lag() == (0, 0), 60, "everything committed")
+            assert facets_of(settings, last) == exactly(last)
+        finally:
+            hasty.stop(grace=20)
+    assert read_topic(settings, "indexer.dead") == []
 
 
 def campaign() -> list[tuple[str, Event]]:

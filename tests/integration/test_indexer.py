@@ -8,13 +8,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
 
 from tests.collections import remove_collections
 from tests.unit.indexer.events import MODEL, WIDTH, facet, updated, vector
+from tests.unit.indexer.streams import turned
 from tests.waiting import eventually_async
+from workers.adapters.group_lag import GroupLags
 from workers.adapters.kafka import KafkaProducer
 from workers.adapters.registry import build_codec
 from workers.adapters.weaviate.connection import connect
@@ -84,6 +88,12 @@ async def _running(settings: Settings) -> AsyncIterator[None]:
         await running
 
 
+def behind(settings: Settings) -> tuple[int, int]:
+    """Records that cannot be searched yet, and those that can and are not committed."""
+    found = GroupLags(settings, {"indexer": ["creators"]}).measure().values()
+    return sum(unstored for unstored, _, _ in found), sum(opened for _, _, opened in found)
+
+
 class _Seen:
     """What readers find."""
 
@@ -105,6 +115,14 @@ class _Seen:
         """The revision of which everything is stored."""
         found = await self.creator(creator_id)
         return None if found is None else found.properties["revision_exact"]
+
+    async def at(self, creator_id: str, revision: int) -> bool:
+        """Whether everything of a revision can be found."""
+        return await self.revision(creator_id) == str(revision)
+
+    async def facet(self, key: UUID) -> StoredObject | None:
+        """A facet with its vector."""
+        return (await self._store.fetch("Facet", [key], vectors=True)).get(key)
 
     async def facets(self, creator_id: str) -> set[object]:
         """Ids of the creator's facets."""
@@ -204,3 +222,42 @@ async def test_what_was_published_while_it_was_down_is_indexed_when_it_starts(
         await eventually_async(newest)
         await eventually_async(only_r)
         assert await seen.near(1) == {"r"}
+
+
+async def test_what_has_hardly_moved_waits_and_is_exact_once_the_creator_is_quiet(
+    settings: Settings, publish: Callable[[CreatorUpdated | str], None], seen: _Seen
+) -> None:
+    """By the stored vector's own bytes meanwhile; filters at once; an orderly stop makes exact what is open."""
+    key = facet_id("c", "p", MODEL)
+
+    def turn(revision: int, angle: float, **fields: Any) -> CreatorUpdated:
+        one = facet("c", "p", 0.5, 0).model_copy(update={"vector": turned(0, angle)})
+        return updated("c", revision, facets=(one,), **fields)
+
+    async def facet_is(event: CreatorUpdated, **properties: object) -> bool:
+        found = await seen.facet(key)
+        stored = found is not None and found.vectors["facet"].tobytes() == event.facets[0].vector
+        return stored and properties.items() <= dict(found.properties).items()
+
+    async def behind_is(unstored: int, opened: int) -> bool:
+        return behind(settings) == (unstored, opened)
+
+    first, second, third = turn(1, 0.0), turn(2, 0.05), turn(3, 0.1, profile=Profile(name="Ada", country="GB"))
+    long = settings.model_copy(update={"indexer_settle_seconds": 600.0})
+    async with _running(long):
+        publish(first)
+        await eventually_async(lambda: facet_is(first))
+        publish(second)
+        await eventually_async(lambda: seen.at("c", 2))
+        assert await facet_is(first, creator_revision=1)
+        publish(third)
+        await eventually_async(lambda: seen.at("c", 3))
+        assert await facet_is(first, creator_revision=1, country="GB")
+        await eventually_async(lambda: behind_is(0, 1))
+    assert behind(settings) == (0, 0)
+    assert await facet_is(third, creator_revision=3, country="GB")
+    async with _running(settings):
+        fourth = turn(4, 0.15)
+        publish(fourth)
+        await eventually_async(lambda: facet_is(fourth, creator_revision=4))
+        await eventually_async(lambda: behind_is(0, 0))

@@ -66,6 +66,7 @@ def play_house(servers: Settings, namespace: str, seed: int, quantizer: str = "r
                 "retry_seconds": 0.3,
                 "retry_max_seconds": 3.0,
                 "shutdown_seconds": 10.0,
+                "indexer_settle_seconds": 1.0,
                 "schemas_dir": schemas(servers.schemas_dir, root / "schemas", quantizer),
             }
         )
@@ -101,9 +102,11 @@ def play(stage: Stage, world: World, scenario: Scenario) -> Result:
     stage.send(third)
     mended = time.monotonic()
     stage.delivered()
+    stage.quiet(settled=False)
+    at_once = stage.dump(settled=False)
     stage.quiet()
     recovery = time.monotonic() - mended
-    found = stage.differences()
+    found = [f"at once: {each}" for each in stage.differences(at_once)] + stage.differences()
     dead = sum(one.bad is not None for one in stage.sent[sent:])
     events = len(stage.sent) - sent
     return Result(scenario.name, events, stage.kills - kills, dead, recovery, time.monotonic() - begun, found)

@@ -32,6 +32,7 @@ from workers.adapters.kafka_offsets import ends
 from workers.adapters.registry import build_codec
 from workers.adapters.whole_topic import WholeTopics
 from workers.config import REPOSITORY, Settings, child_environment
+from workers.containment.quarantine import stored_by
 from workers.domain.events import Event
 from workers.domain.ids import dead_letter_id
 from workers.domain.model_card import load_model_card
@@ -266,8 +267,8 @@ class Stage:
 
     # The end.
 
-    def behind(self) -> dict[str, int]:
-        """Records that are not committed yet, by worker."""
+    def behind(self, settled: bool = True) -> dict[str, int]:
+        """Records that are not committed yet, by worker; else, that are not even stored."""
         topics: dict[str, list[tuple[str, int]]] = {worker: [] for worker in WORKERS}
         for topic in load_topics(self.settings.schemas_dir / "topics.yaml"):
             name = topic_name(self.settings.namespace, topic.name)
@@ -279,18 +280,18 @@ class Stage:
             group = topic_name(self.settings.namespace, worker)
             committed = committed_offsets(self.settings, group, places, 30)
             for place, end in ends(self._admin, places, 30).items():
-                known, _ = committed.get(place, (0, ""))
-                lag[worker] += max(0, end - known)
+                known, note = committed.get(place, (0, ""))
+                lag[worker] += max(0, end - (known if settled else max(known, stored_by(note))))
         return dict(lag)
 
-    def quiet(self) -> None:
-        """Wait until every group has committed all there is, twice running."""
+    def quiet(self, settled: bool = True) -> None:
+        """Wait until every group has committed all there is, or at least stored it, twice running."""
         calm, behind = 0, {}
 
-        def settled() -> bool:
+        def is_quiet() -> bool:
             nonlocal calm, behind
             try:
-                behind = self.behind()
+                behind = self.behind(settled)
                 calm = 0 if any(behind.values()) else calm + 1
             except (KafkaException, TimeoutError, Unavailable):
                 # Kafka comes back, and what this client knows of its leaders is of before.
@@ -298,26 +299,28 @@ class Stage:
             return calm >= 2
 
         try:
-            eventually(settled, QUIET_SECONDS, "all lags at zero")
+            eventually(is_quiet, QUIET_SECONDS, "all lags at zero")
         except AssertionError as error:
             raise AssertionError(f"{error}; records behind: {behind}") from error
 
-    def dump(self) -> bytes:
-        """``streamscout state dump``, taken until it is twice the same."""
+    def dump(self, settled: bool = True) -> bytes:
+        """``streamscout state dump``, taken until it is twice the same; once, while exact values may be written."""
         last: list[bytes] = []
 
         def stable() -> bool:
             lines: list[bytes] = []
             asyncio.run(dump_state(self.settings, lines.append, lambda *_: None))
             last.append(b"".join(lines))
-            return len(last) > 1 and last[-1] == last[-2]
+            return not settled or (len(last) > 1 and last[-1] == last[-2])
 
         eventually(stable, 60, "a stable dump")
         return last[-1]
 
-    def differences(self) -> list[str]:
-        """What is stored that should not be, what is not, and what is not as it should be."""
-        found = differences(self.dump(), self.good(), self.dead(), self._encoded, self.settings, self.card)
+    def differences(self, at_once: bytes | None = None) -> list[str]:
+        """What is stored that should not be, what is not, and what is not as it should be; of a dump ``at_once``, what
+        is farther off than it may be before creators are settled."""
+        dump, known = at_once or self.dump(), (self._encoded, self.settings, self.card)
+        found = differences(dump, self.good(), self.dead(), *known, settled=at_once is None)
         return found + (self._last_words() if any(one.startswith("extra: dead") for one in found) else [])
 
     def _last_words(self) -> list[str]:
