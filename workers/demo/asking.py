@@ -15,6 +15,13 @@ from workers.demo.world import SCENE_MS, SamplePost, World
 SHOWN = 5
 _PLAIN: dict[str, Any] = {"box": None, "pad_edge": False}
 """Tables without a frame: eighty columns hold them."""
+_HEADINGS = {
+    "semantic": "posts",
+    "feedback": "outcome",
+    "affinity": "alike",
+    "engagement": "engaged",
+    "freshness": "fresh",
+}
 
 
 def search(console: Console, api: httpx.Client, world: World, query: str, niche: str) -> int:
@@ -67,8 +74,8 @@ def match(console: Console, api: httpx.Client, world: World, body: Mapping[str, 
     if not answer["hits"]:
         raise StepFailedError(f"the match {title!r} found nobody")
     told: list[str] = []
-    parts = sorted({name for hit in answer["hits"] for name in hit["parts"]})
-    table = Table("#", "creator", "score", *(name.replace("engagement", "engaged") for name in parts), **_PLAIN)
+    parts = [name for name, weight in answer["weights"].items() if weight]
+    table = Table("#", "creator", "score", *(_HEADINGS.get(name, name) for name in parts), **_PLAIN)
     console.print(title, highlight=False)
     for hit in answer["hits"][:SHOWN]:
         niches = world.niches.get(hit["creator_id"], {})
@@ -76,13 +83,33 @@ def match(console: Console, api: httpx.Client, world: World, body: Mapping[str, 
             str(hit["rank"]),
             hit["creator_id"],
             _number(hit["score"]),
-            *(_number(hit["parts"].get(name)) for name in parts),
+            *(f"{hit['parts'][name]:+.2f}" for name in parts),
         )
         posted = ", ".join(f"{niche} {share:.0%}" for niche, share in sorted(niches.items(), key=lambda row: -row[1]))
         told.append(f"  {hit['rank']}: really posts {posted}; evidence {', '.join(hit['evidence'][:2])}")
     console.print(table)
     console.print("\n".join(told), highlight=False)
     return answer
+
+
+def why_not(console: Console, api: httpx.Client, body: Mapping[str, Any], creator_id: str) -> None:
+    """Ask why a creator is not in the list, and show the sentence and the nearest post of theirs."""
+    why = _answer(api.post("/v1/match", json={"limit": SHOWN, **body, "explain_creator_id": creator_id}))["why"]
+    if why is None or why["verdict"] == "unknown":
+        raise StepFailedError(f"the match does not say why {creator_id} is not in it: {why}")
+    console.print(f"  why not {creator_id}? {why['text']}", highlight=False)
+
+
+def similar(console: Console, api: httpx.Client, world: World, creator_id: str) -> int:
+    """Show creators like this one; how many of the first five share their main niche."""
+    hits = _answer(api.post("/v1/similar", json={"like": [creator_id], "limit": SHOWN}))["hits"]
+    if not hits or any(hit["creator_id"] == creator_id for hit in hits):
+        raise StepFailedError(f"no look-alikes of {creator_id}: {[hit['creator_id'] for hit in hits]}")
+    own = world.niches[creator_id]
+    main = max(own, key=lambda niche: own[niche])
+    told = [f"{hit['creator_id']} ({world.niches[hit['creator_id']].get(main, 0):.0%} {main})" for hit in hits]
+    console.print(f"  like {creator_id} ({own[main]:.0%} {main}): {', '.join(told)}", highlight=False)
+    return sum(main in world.niches[hit["creator_id"]] for hit in hits)
 
 
 def posters_of(world: World, answer: Mapping[str, Any], niche: str) -> int:

@@ -23,6 +23,7 @@ SEARCHES = (
 )
 RELEVANT = 5
 POSTERS = 3
+BRIEFS_SHOWN = 3
 FILMS = 3
 RIGHT_SECONDS = 0.6
 BOOKED_RANK = 5
@@ -57,9 +58,12 @@ def find_seconds(console: Console, api: httpx.Client, world: World) -> None:
         raise StepFailedError(f"only {right} of {asked} searches within videos name the right second")
 
 
-def match_two(console: Console, api: httpx.Client, world: World) -> None:
-    """Two brands' briefs; most of the first five creators must really post about them."""
-    for brand in world.brands[:2]:
+def match_briefs(console: Console, api: httpx.Client, world: World) -> None:
+    """Three brands' briefs; most of the first five creators must really post about them.
+
+    Of one it is asked why a creator of another thing is not in the list, and who is like the first.
+    """
+    for brand in world.brands[:BRIEFS_SHOWN]:
         niche = world.brand_niche[brand.brand_id]
         title = f"match: {brand.name}: “{brand.brief}”"
         answer = asking.match(console, api, world, {"brand_id": brand.brand_id, "explain": True}, title)
@@ -67,6 +71,11 @@ def match_two(console: Console, api: httpx.Client, world: World) -> None:
         console.print(f"  {posters} of the first 5 creators post about {niche}", highlight=False)
         if posters < POSTERS:
             raise StepFailedError(f"only {posters} of the first 5 creators for {brand.name} post about {niche}")
+        if brand is world.brands[0]:
+            other = next(name for name, taste in world.niches.items() if niche not in taste)
+            asking.why_not(console, api, {"brand_id": brand.brand_id}, other)
+            if not asking.similar(console, api, world, str(answer["hits"][0]["creator_id"])):
+                raise StepFailedError("nobody who is said to be alike posts about the same thing")
 
 
 def learn(console: Console, api: httpx.Client, world: World, run: str) -> tuple[int, int]:
@@ -118,7 +127,7 @@ def tell(
     relevant = find(console, flow.api, world)
     find_seconds(console, flow.api, world)
     console.rule("3. matches, with their evidence")
-    match_two(console, flow.api, world)
+    match_briefs(console, flow.api, world)
     console.rule("4. outcomes move the next match")
     ranks = learn(console, flow.api, world, run)
     return Told(burst, paced, relevant, *ranks)

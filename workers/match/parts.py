@@ -28,16 +28,23 @@ Distributions = Mapping[str, Mapping[str, float]]
 
 
 def overlap(wanted: Mapping[str, float], actual: Mapping[str, float]) -> float:
-    """How much of the wanted shares the actual ones cover, 0 to 1 (histogram intersection, Swain and Ballard 1991)."""
+    """How much of the wanted shares the actual ones cover, 0 to 1 (histogram intersection, Swain and Ballard 1991).
+
+    What the actual shares leave open may be anybody: as far as it could cover more, it counts as ``NEUTRAL``.
+    """
     total = sum(wanted.values())
-    return sum(min(share, actual.get(key, 0.0)) for key, share in wanted.items()) / total if total > 0 else NEUTRAL
+    if total <= 0:
+        return NEUTRAL
+    covered = sum(min(share, actual.get(key, 0.0)) for key, share in wanted.items())
+    open_share = max(0.0, 1.0 - sum(actual.values()))
+    return (covered + NEUTRAL * min(open_share, total - covered)) / total
 
 
 def audience_part(wanted: Distributions, actual: Distributions) -> float:
     """The mean overlap of the wanted dimensions; a dimension of which nothing is known counts as ``NEUTRAL``."""
     if not wanted:
         return NEUTRAL
-    parts = [overlap(shares, actual[name]) if actual.get(name) else NEUTRAL for name, shares in wanted.items()]
+    parts = [overlap(shares, actual.get(name, {})) for name, shares in wanted.items()]
     return sum(parts) / len(parts)
 
 

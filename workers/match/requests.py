@@ -12,6 +12,8 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -179,9 +181,14 @@ class MatchRequest(Request):
     def _asks_something(self) -> MatchRequest:
         if not (self.brief or self.brand_id or self.aspects or self.images):
             raise ValueError("one of brief, brand_id, aspects or images is needed")
-        if self.stored_brief and self.brand_id is None:
-            raise ValueError("stored_brief: a brand_id is needed, whose stored brief it is")
         return self
+
+    @field_validator("stored_brief")
+    @classmethod
+    def _of_a_brand(cls, stored_brief: bool, info: ValidationInfo) -> bool:
+        if stored_brief and info.data.get("brand_id") is None:
+            raise ValueError("a brand_id is needed, whose stored brief it is")
+        return stored_brief
 
 
 class SimilarWeights(Request):
@@ -210,11 +217,12 @@ class SimilarRequest(Request):
     weights: SimilarWeights = SimilarWeights()
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
 
-    @model_validator(mode="after")
-    def _apart(self) -> SimilarRequest:
-        if both := sorted({*self.like} & {*self.unlike}):
-            raise ValueError(f"unlike: {both[0]} is in like too")
-        return self
+    @field_validator("unlike")
+    @classmethod
+    def _apart(cls, unlike: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if both := sorted({*info.data.get("like", ())} & {*unlike}):
+            raise ValueError(f"{both[0]} is in like too")
+        return unlike
 
 
 class SearchFilters(Request):

@@ -55,12 +55,22 @@ def similar_table(answer: dict[str, Any]) -> Group:
     return Group(heading, places, shown("\n".join(_evidence(answer["hits"]))))
 
 
+HEADINGS = {
+    "semantic": "semant.",
+    "feedback": "feedb.",
+    "affinity": "affin.",
+    "audience": "audien.",
+    "engagement": "engag.",
+    "freshness": "fresh.",
+}
+"""Parts as a table of eighty columns heads them."""
+
+
 def _places(hits: list[dict[str, Any]], weights: dict[str, float], named: Collection[str] | None = None) -> Table:
     """Without a frame and with the evidence below, whole ids fit eighty columns: ids are there to be copied."""
     names = [name for name in (hits[0]["parts"] if hits else {}) if named is None or name in named]
-    table = Table(
-        "#", "creator", "score", *(f"{name}\n× {weights[name]:g}" for name in names), box=None, pad_edge=False
-    )
+    headings = (f"{HEADINGS.get(name, name)}\n× {weights[name]:g}" for name in names)
+    table = Table("#", "creator", "score", *headings, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for hit in hits:
         cells = map(cell, (hit["rank"], hit["creator_id"], hit["score"], *(hit["parts"][name] for name in names)))
         table.add_row(*cells)

@@ -20,6 +20,7 @@ from workers.match import cli
 from workers.match.app import create_app
 from workers.match.client import ApiClient, find_api
 from workers.match.dead_posts import DeadPost
+from workers.match.ranking import DEFAULT_WEIGHTS
 from workers.process.presence import presence
 from workers.wire.records import Unavailable
 
@@ -120,6 +121,9 @@ def test_a_match_takes_a_brief_or_a_brand_and_filters(url: str) -> None:
     assert table.exit_code == 0, table.output
     assert "ann-bread" in table.output
     assert "followers 1" in table.output
+    narrow = runner.invoke(app, ["match", "bread", "--api", url], env={"COLUMNS": "80"})
+    (place,) = (line for line in narrow.output.splitlines() if line.startswith("1 "))
+    assert len(place.split()) == 3 + len(DEFAULT_WEIGHTS)
     told = runner.invoke(
         app, ["match", "--brand", "rye", "--filters", '{"platform": ["youtube"]}', "--api", url, "--json"]
     )
@@ -166,9 +170,9 @@ def test_look_alikes_are_near_some_and_away_from_others(url: str, world: World) 
     try:
         told = runner.invoke(app, ["similar", "ann", "--away", "cid", "--api", url], env={"COLUMNS": "200"})
         assert told.exit_code == 0, told.output
-        for part in ("near ann, away from cid", "bea-bread", "semantic", "away"):
+        for part in ("near ann, away from cid", "bea-bread", "semant.", "away"):
             assert part in told.output
-        assert "freshness" not in told.output
+        assert "fresh." not in told.output
         as_json = runner.invoke(app, ["similar", "ann", "cid", "--api", url, "--json"])
         assert [hit["creator_id"] for hit in json.loads(as_json.output)["hits"]] == ["bea"]
     finally:

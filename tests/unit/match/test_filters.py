@@ -112,6 +112,10 @@ def test_no_filters_are_no_conditions() -> None:
         ({"brief": "x", "limit": 101}, "limit"),
         ({"brief": "x", "weights": {"semantic": -1}}, "weights.semantic"),
         ({"brief": "x" * 5001}, "brief"),
+        ({"brief": "x", "stored_brief": True}, "stored_brief"),
+        ({"brief": "x", "images_weight": 0}, "images_weight"),
+        ({"brief": "x", "explain_creator_id": "a|b"}, "explain_creator_id"),
+        ({"brief": "x", "filters": {"known_audience": ["hair"]}}, "filters.known_audience.0"),
         ({}, ""),
     ],
 )

@@ -37,6 +37,15 @@ def test_an_unknown_audience_is_neither_rewarded_nor_refused() -> None:
     assert audience_part({"gender": {"women": 1.0}}, {"gender": {}, "age": {"18-24": 1.0}}) == NEUTRAL
 
 
+def test_what_an_audience_leaves_open_may_be_anybody() -> None:
+    """A profile that tells of men alone says little of women, and nothing against them."""
+    women = {"women": 0.6}
+    assert overlap(women, {"men": 0.1}) == pytest.approx(NEUTRAL)
+    assert overlap(women, {"women": 0.3, "men": 0.1}) == pytest.approx((0.3 + 0.5 * 0.3) / 0.6)
+    assert overlap(women, {"men": 0.9}) == pytest.approx(0.5 * 0.1 / 0.6)
+    assert overlap(women, {"women": 0.2, "men": 0.8}) == pytest.approx(0.2 / 0.6)
+
+
 def test_engagement_saturates_and_unknown_is_neutral() -> None:
     """The usual rate stands at one half."""
     assert engagement_part(None) == engagement_part(0.03) == NEUTRAL
