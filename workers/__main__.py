@@ -53,6 +53,7 @@ def build_app() -> typer.Typer:
     from workers.match.keys_cli import keys_app
     from workers.model.cli import model_app
     from workers.publisher import cli as publisher
+    from workers.safety.cli import safety_app
     from workers.stack import cli as stack
     from workers.stack import resume
     from workers.verify import cli as verify
@@ -84,6 +85,7 @@ def build_app() -> typer.Typer:
     app.add_typer(dead_app, name="dead", help="List, show, replay and drop dead letters.")
     app.add_typer(keys_app, name="keys", help="Who may use the API: make, list and revoke keys.")
     app.add_typer(model_app, name="model", help="Build, list and check models.")
+    app.add_typer(safety_app, name="safety", help="Brand safety: calibrate a model, score stored posts again.")
     app.add_typer(verify.state_app, name="state", help="Look at what is stored.")
     return app
 

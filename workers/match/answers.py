@@ -243,13 +243,27 @@ class DuplicateAnswer(BaseModel):
     first: bool
 
 
+class PostSafetyAnswer(BaseModel):
+    """Safety scores of a post by category, as probabilities; a category that the model cannot tell is not there.
+
+    ``scores``: the greatest of the caption's and of the visuals', which stand in their order. ``revision``: of the
+    calibration, 0 where the post was never scored.
+    """
+
+    revision: int
+    scores: dict[str, float]
+    caption: dict[str, float]
+    visuals: list[dict[str, float]]
+
+
 class PostAnswer(BaseModel):
     """A post's state: ``embedded`` (searchable), ``published`` (being worked on), ``dead`` (and why) or ``removed``.
 
     ``revision`` is the one of which the state is said; ``searchable_revision`` the one that search finds, which of a
     post whose edit died is an older one. ``pictures``: where a browser finds them, in the post's order.
     ``duplicates``: posts of any creator that show the same pictures, earliest first by (published_at, post_id);
-    ``first``: whether this post came before them all, null where its pictures cannot be compared.
+    ``first``: whether this post came before them all, null where its pictures cannot be compared. ``safety``: of a post
+    that is searchable.
     """
 
     post_id: str
@@ -269,6 +283,7 @@ class PostAnswer(BaseModel):
     model_version: str
     first: bool | None = None
     duplicates: list[DuplicateAnswer] = []
+    safety: PostSafetyAnswer | None = None
 
 
 class BrandAnswer(BaseModel):

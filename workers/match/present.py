@@ -25,6 +25,7 @@ from workers.match.answers import (
     OutcomeAnswer,
     PostAnswer,
     PosteriorAnswer,
+    PostSafetyAnswer,
     ReviewAnswer,
     VisualAnswer,
 )
@@ -163,6 +164,16 @@ def post_answer(known: KnownPost, media_root: Path | None) -> PostAnswer:
         model_version=known.model_version,
         first=known.copies.first,
         duplicates=_duplicates(known.copies),
+        safety=_post_safety(post, known.visuals) if post.get("complete") and not post.get("removed") else None,
+    )
+
+
+def _post_safety(post: Properties, visuals: Sequence[Properties]) -> PostSafetyAnswer:
+    return PostSafetyAnswer(
+        revision=int(str(post.get("safety_revision", 0))),
+        scores=read_json(post, "safety_json"),
+        caption=read_json(post, "caption_safety_json"),
+        visuals=[read_json(each, "safety_json") for each in visuals],
     )
 
 

@@ -72,12 +72,16 @@ class StoredVectors(_Part):
 
 
 class Calibration(_Part):
-    """The whole file. ``revision`` rises with every calibration: of two scorings the greater one stands."""
+    """The whole file. ``revision`` rises with every calibration: of two scorings the greater one stands.
+
+    ``base_rate``: the share of a feed that the probabilities take to hold; None where that is the labels' own.
+    """
 
     model_version: str
     revision: Annotated[int, Field(ge=1, le=2**42)]
     prompts_revision: int
     prompts_digest: str
+    base_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
     categories: dict[str, Told]
     unknown: dict[str, str]
     prompts: StoredVectors
