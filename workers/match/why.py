@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -100,22 +100,16 @@ class Reasons:
         bios = await self._retrieval.bios_of([creator_id])
         candidate = among.get(creator_id) or candidate_of(creator_id, facets, lift, bios.get(creator_id))
         nearest = nearness(facets, asked.question, retrieved.cuts)
-        able = [*among.values(), *([] if creator_id in among else [candidate])]
-        ranked = asked.rank(able, len(able))
-        own = next(one for one in ranked if one.creator_id == creator_id)
-        others = [one for one in ranked if one.creator_id in among]
+        others = asked.rank(list(among.values()), len(among))
         shortlist = others[: asked.limit]
         last = shortlist[-1] if shortlist else None
+        # Ranked with the others only where it was: a part may look at all who are ranked.
+        ranked = others if creator_id in among else asked.rank([*among.values(), candidate], len(among) + 1)
+        own = next(one for one in ranked if one.creator_id == creator_id)
         if creator_id in among:
             verdict: Verdict = "shortlisted" if own.rank <= asked.limit else "ranked"
             return Why(creator_id, verdict, (), nearest, own, len(others), last)
-        verdict = "refused" if refused else "not_near"
-        return Why(creator_id, verdict, refused, nearest, own, len(others), last and _place(last, others))
-
-
-def _place(one: Ranked, ranked: Sequence[Ranked]) -> Ranked:
-    """Its place without the named creator, who was not ranked."""
-    return replace(one, rank=1 + [each.creator_id for each in ranked].index(one.creator_id))
+        return Why(creator_id, "refused" if refused else "not_near", refused, nearest, own, len(others), last)
 
 
 def refusals(
