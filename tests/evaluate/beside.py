@@ -16,13 +16,13 @@ from workers.creators.facets import FoldSettings
 from workers.creators.fold import Rows
 from workers.domain.vectors import Array, centre, unit
 from workers.evaluate.metrics import ndcg_at
-from workers.match.parts import NEUTRAL, audience_part, bio_parts
+from workers.match.parts import BIO_POSTS, NEUTRAL, audience_part, audience_parts, bio_parts
 from workers.match.ranking import DEFAULT_WEIGHTS
 
 FEW = 4
 """Posts known of a creator who has just been found."""
 PAIRS = 200
-_WEIGHTS = (0.05, 0.15, 0.3)
+_WEIGHTS = (0.15, 0.3, 1.0)
 
 
 class Judged(Protocol):
@@ -47,27 +47,29 @@ def judged(seed: Judged) -> dict[str, dict[str, float]]:
 
 
 def _bios(seed: Judged) -> dict[str, float]:
-    """With no bios, with honest ones alone, with lies alone, and as they come; with and without the gate."""
+    """With no bios, with honest ones alone, with lies alone, and as they come; without the gate, and without trust."""
     creators = seed.world.creators
     whose = {
         "honest": creators.has_bio & ~creators.bio_lies,
         "lying": creators.has_bio & creators.bio_lies,
         "as they come": creators.has_bio,
     }
-    few = seed.folded(seed.fold_settings, [_newest(own) for own in seed.rows])
+    fewer = [_newest(own) for own in seed.rows]
+    judges = {name: Judge(seed.world, name) for name in ("output", "what comes next")}
     found: dict[str, float] = {}
-    for known, held in (("all posts known", seed.held), (f"{FEW} posts known", few)):
+    for known, held, rows in (
+        ("all posts known", seed.held, seed.rows),
+        (f"{FEW} posts known", seed.folded(seed.fold_settings, fewer), fewer),
+    ):
         scores = seed.method(held)
-        judges = {name: Judge(seed.world, name) for name in ("output", "what comes next")}
-        for name, judge in judges.items():
-            found[f"{known} | {name} | none"] = judge.ndcg10(scores)
+        tried = {"no bios": scores}
+        posts = np.array([len(own.posts) for own in rows])
         for population, who in whose.items():
-            parts = {"gated": _bio(seed, held, who, gated=True), "not gated": _bio(seed, held, who, gated=False)}
-            for how, part in parts.items():
-                for weight in sorted({*_WEIGHTS, DEFAULT_WEIGHTS["bio"]}):
-                    for name, judge in judges.items():
-                        key = f"{known} | {name} | {population}, {how}, {weight:g}"
-                        found[key] = judge.ndcg10(scores + weight * part)
+            for how, part in _bio(seed, held, posts).items():
+                for weight in _WEIGHTS if how == "" else (DEFAULT_WEIGHTS["bio"],):
+                    tried[f"{population}{how}, {weight:g}"] = scores + weight * np.where(who, part, NEUTRAL)
+        for name, judge in judges.items():
+            found |= {f"{known} | {name} | {what}": judge.ndcg10(given) for what, given in tried.items()}
     return found
 
 
@@ -76,17 +78,23 @@ def _newest(own: Rows) -> Rows:
     return Rows({post_id: own.posts[post_id] for post_id in newest})
 
 
-def _bio(seed: Judged, held: Searchable, who: Array, *, gated: bool) -> Array:
-    """The bio part (B, C), neutral for whoever has no bio."""
+def _bio(seed: Judged, held: Searchable, posts: Array) -> dict[str, Array]:
+    """The bio part (B, C) as it ships, and otherwise."""
     bios = centre(seed.world.creators.bio, seed.world.means["caption"])
-    if not gated:
-        part = NEUTRAL + 0.5 * np.clip(seed.queries @ bios.T, -1.0, 1.0)
-        return np.where(who, part, NEUTRAL)
-    owner = np.repeat(np.arange(len(who)), np.diff(held.starts))
+    owner = np.repeat(np.arange(len(bios)), np.diff(held.starts))
     cosines = np.einsum("fd,fd->f", held.vectors, bios[owner])[:, None]
-    one = np.ones(1)
-    rows = [bio_parts(bios, query[None], one, cosines, held.shares, held.starts[:-1]) for query in seed.queries]
-    return np.where(who, np.array(rows), NEUTRAL)
+    own = (cosines, held.shares, held.starts[:-1])
+
+    def served(posts: Array) -> Array:
+        one = np.ones(1)
+        return np.array([bio_parts(bios, query[None], one, *own, posts) for query in seed.queries])
+
+    trust = BIO_POSTS / (BIO_POSTS + posts)
+    return {
+        "": served(posts),
+        ", no gate": NEUTRAL + 0.5 * trust * np.clip(seed.queries @ bios.T, -1.0, 1.0),
+        ", as much whatever the posts": served(np.zeros(len(bios), dtype=int)),
+    }
 
 
 def _audience(seed: Judged) -> dict[str, float]:
@@ -98,11 +106,13 @@ def _audience(seed: Judged) -> dict[str, float]:
         each if known else {} for each, known in zip(actual, world.creators.audience_known, strict=True)
     ]
     true = np.array([[audience_part(want, each) for each in actual] for want in wanted])
-    seen = np.array([[audience_part(want, each) for each in told] for want in wanted])
+    seen = np.array([audience_parts(want, told) for want in wanted])
+    fixed = np.array([[audience_part(want, each) for each in told] for want in wanted])
     judge = Judge(world, share=share_of_output(world, "output") * true)
     scores = seed.method(seed.held)
-    weights = sorted({0.0, 0.05, 0.3, DEFAULT_WEIGHTS["audience"]})
-    return {f"weight {weight:g}": judge.ndcg10(scores + weight * seen) for weight in weights}
+    ships = DEFAULT_WEIGHTS["audience"]
+    found = {f"weight {weight:g}": judge.ndcg10(scores + weight * seen) for weight in sorted({0.0, 0.05, 0.3, ships})}
+    return {**found, f"weight {ships:g}, the unknown at one half": judge.ndcg10(scores + ships * fixed)}
 
 
 def _aspects(seed: Judged) -> dict[str, float]:

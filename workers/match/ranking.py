@@ -12,14 +12,14 @@ from workers.domain.feedback import feedback_feature
 from workers.domain.score import share_weighted
 from workers.domain.vectors import Array
 from workers.match.affinity import NOBODY, CreatorSet, affinity_parts, away_parts
-from workers.match.parts import NEUTRAL, Distributions, audience_part, bio_parts, engagement_part, freshness_part
+from workers.match.parts import NEUTRAL, Distributions, audience_parts, bio_parts, engagement_part, freshness_part
 
 POLICY = "score.v2"
 DEFAULT_WEIGHTS: Mapping[str, float] = {
     "semantic": 1.0,
     "feedback": 0.25,
     "affinity": 0.15,
-    "bio": 0.15,
+    "bio": 0.3,
     "audience": 0.15,
     "engagement": 0.05,
     "freshness": 0.05,
@@ -32,12 +32,13 @@ MAX_EVIDENCE = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateFacet:
-    """A facet as the score sees it: ``vector`` is of unit length, shape (d,)."""
+    """A facet as the score sees it: ``vector`` is of unit length, shape (d,); ``posts``: how many it was made of."""
 
     facet_id: str
     share: float
     exemplar_post_id: str
     vector: Array
+    posts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def rank(
     for index, candidate in enumerate(able):
         own = slice(laid.starts[index], laid.starts[index] + laid.counts[index])
         shared = {name: float(values[index]) for name, values in vectorised.items()}
-        known = parts_of(candidate, question, float(scores.total[index]), now) | shared
+        known = parts_of(candidate, float(scores.total[index]), now) | shared
         parts = {name: known[name] for name in (*DEFAULT_WEIGHTS, AWAY) if name in known}
         total = sum(part_weights.get(name, 0.0) * value for name, value in parts.items())
         rows.append((candidate, parts, total, scores.contribution[own], scores.per_aspect[index]))
@@ -151,10 +152,11 @@ def _laid(candidates: Sequence[Candidate]) -> _Laid:
 def _vectorised_parts(
     candidates: Sequence[Candidate], laid: _Laid, question: Question, temperature: float
 ) -> dict[str, Array]:
-    """The parts that are products of matrices, each (C,), computed for all candidates at once."""
+    """The parts that are products of matrices, or look at the other candidates too, each (C,)."""
     names = [candidate.creator_id for candidate in candidates]
     facets = (laid.vectors, laid.shares, laid.starts)
     parts = {"bio": _bios(candidates, laid, question)}
+    parts["audience"] = audience_parts(question.audience, [candidate.audience for candidate in candidates])
     parts["affinity"] = affinity_parts(names, *facets, question.taught, temperature)
     if question.unlike is not None:
         parts[AWAY] = away_parts(*facets, question.unlike, temperature)
@@ -173,13 +175,13 @@ def _bios(candidates: Sequence[Candidate], laid: _Laid, question: Question) -> A
     cosines = [laid.vectors[laid.starts[c] : ends[c]] @ bio for c, bio in zip(places, bios, strict=True)]
     own = np.repeat(have, laid.counts)
     starts = np.concatenate(([0], np.cumsum(laid.counts[have])[:-1]))
-    parts[have] = bio_parts(
-        bios, question.vectors, question.weights, np.concatenate(cosines)[:, None], laid.shares[own], starts
-    )
+    posts = np.array([sum(facet.posts for facet in candidates[int(c)].facets) for c in places])
+    own_facets = (np.concatenate(cosines)[:, None], laid.shares[own], starts)
+    parts[have] = bio_parts(bios, question.vectors, question.weights, *own_facets, posts)
     return parts
 
 
-def parts_of(candidate: Candidate, question: Question, score: float, now: datetime) -> dict[str, float]:
+def parts_of(candidate: Candidate, score: float, now: datetime) -> dict[str, float]:
     """The parts of a candidate's score that need nothing but itself, before the weights.
 
     ``semantic`` is the share-weighted score plus 1, so that a creator of one facet shows its plain cosine.
@@ -187,7 +189,6 @@ def parts_of(candidate: Candidate, question: Question, score: float, now: dateti
     return {
         "semantic": 1.0 + score,
         "feedback": feedback_feature(candidate.lift),
-        "audience": audience_part(question.audience, candidate.audience),
         "engagement": engagement_part(candidate.engagement),
         "freshness": freshness_part(candidate.last_published_at, now),
     }
