@@ -1,4 +1,4 @@
-"""How many creators a hard filter allows and refuses: exactly, and of large sets up to a minute old.
+"""How many creators, or facets, a hard filter allows and refuses: exactly, and of large sets up to a minute old.
 
 To count what meets a filter Weaviate 1.35 reads every object of it (aggregator/filtered.go): 0.05 s of two cores for
 15,000 creators, more than the rest of a match. Counts of few are therefore asked anew for each match, large ones are
@@ -36,29 +36,29 @@ Key = tuple[Condition, ...]
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Creators in the index, and those of them that meet the conditions, counted at ``at`` on the monotonic clock."""
+    """Objects in a collection, and those of them that meet the conditions, counted at ``at`` on the monotonic clock."""
 
-    creators: int
+    objects: int
     allowed: int
     at: float
 
     @property
     def refused(self) -> int:
         """Those that do not. Writes between the two counts must not make it less than none."""
-        return max(0, self.creators - self.allowed)
+        return max(0, self.objects - self.allowed)
 
 
-class CreatorCounts:
-    """Of one index. One count of one set runs at a time, whoever waits for it."""
+class Counts:
+    """Of one collection of an index. One count of one set runs at a time, whoever waits for it."""
 
-    def __init__(self, index: Index, clock: Clock) -> None:
-        self._index, self._clock = index, clock
+    def __init__(self, index: Index, clock: Clock, collection: str = "Creator") -> None:
+        self._index, self._clock, self._collection = index, clock, collection
         self._kept: OrderedDict[Key, Counted] = OrderedDict()
         self._asked: dict[Key, asyncio.Task[Counted]] = {}
 
-    async def creators(self) -> int:
+    async def objects(self) -> int:
         """All there are now: no filter, so nothing has to be read."""
-        return await self._index.count("Creator")
+        return await self._index.count(self._collection)
 
     async def counted(self, conditions: Sequence[Condition]) -> Counted:
         """Those that meet every condition. Raises Unavailable."""
@@ -87,8 +87,8 @@ class CreatorCounts:
 
     async def _count(self, key: Key) -> Counted:
         at = self._clock.monotonic()
-        creators, allowed = await asyncio.gather(self._index.count("Creator"), self._index.count("Creator", key))
-        counted = Counted(creators, allowed, at)
+        objects, allowed = await asyncio.gather(self.objects(), self._index.count(self._collection, key))
+        counted = Counted(objects, allowed, at)
         self._kept.pop(key, None)
         if _read(key, counted) >= KEPT_FROM:
             self._kept[key] = counted

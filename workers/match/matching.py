@@ -17,7 +17,7 @@ from workers.domain.feedback import Posterior, Prior, posterior
 from workers.domain.vectors import Array
 from workers.match.affinity import CreatorSet, creator_set, teachers
 from workers.match.asking import ask
-from workers.match.counts import CreatorCounts
+from workers.match.counts import Counts
 from workers.match.filters import HardFilters, creator_filters
 from workers.match.judging import may_be_reviewed
 from workers.match.ports import Brands, Index, Outbox, QueryEncoder, Signals
@@ -98,7 +98,7 @@ class Matcher:
         self._brands, self._signals = brands, signals
         self._constants, self._clock, self._new_id = constants, clock, new_id
         self._retrieval = Retrieval(index, encoder.model_version)
-        self._counts = CreatorCounts(index, clock)
+        self._counts, self._facet_counts = Counts(index, clock), Counts(index, clock, "Facet")
         self._reasons = Reasons(index, self._retrieval, encoder.model_version, erasures)
 
     async def match(self, request: MatchRequest) -> Match:
@@ -177,7 +177,7 @@ class Matcher:
         return notes(policy, scores, seen, now, request.filters.unknown_safety)
 
     async def _plan(self, request: MatchRequest, filters: HardFilters) -> SearchPlan | None:
-        return await search_plan(self._index, filters) if request.explain else None
+        return await search_plan(self._index, self._facet_counts, filters) if request.explain else None
 
     async def _why(
         self, creator_id: str | None, asked: Asked, retrieved: Retrieved, lifts: Mapping[str, float]
@@ -201,7 +201,7 @@ class Matcher:
     async def _counted(self, filters: HardFilters, *, explained: bool) -> _Counts:
         every = [filters.all_conditions()] if explained and filters.conditions else []
         creators, found = await asyncio.gather(
-            self._counts.creators(),
+            self._counts.objects(),
             asyncio.gather(*map(self._counts.counted, [*filters.conditions.values(), *every])),
         )
         refused = {reason: each.refused for reason, each in zip(filters.conditions, found, strict=False)}

@@ -21,6 +21,22 @@ log = structlog.get_logger()
 RETRY_SECONDS = 2
 BUSY: Final = "a server behind this API is busy or gone; a repeat is safe"
 """What callers are told: which server, and where it stands, is the operator's to know, and is in the log."""
+_DOCUMENT: dict[str, Any] = {"application/problem+json": {}}
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    401: {"description": "A key is needed (`unauthorized`)", "content": _DOCUMENT},
+    403: {"description": "The key does not open this call (`forbidden`)", "content": _DOCUMENT},
+    422: {"description": "The request is not valid: `errors` names each field (`invalid`)", "content": _DOCUMENT},
+    429: {"description": "Too many requests (`throttled`)", "content": _DOCUMENT},
+    503: {
+        "description": "A server behind this API is busy or gone, or serves another model "
+        "(`unavailable`, `model_version_mismatch`)",
+        "content": _DOCUMENT,
+    },
+}
+"""What any call of the API may answer besides its own, for the description of it."""
+NOT_KNOWN: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"description": "Nothing of this id is known (`not_found`)", "content": _DOCUMENT}
+}
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 

@@ -24,12 +24,12 @@ from workers.match.duplicates import originals
 from workers.match.limits import FORM_BODY, JSON_BODY
 from workers.match.lookalikes import LookAlikes
 from workers.match.present import brand_answer, creator_answer, hit_answer, match_answer, post_answer, ranked_answer
-from workers.match.problems import invalid, not_found, too_large
+from workers.match.problems import NOT_KNOWN, PROBLEMS, invalid, not_found, too_large
 from workers.match.requests import MAX_BRANDS, MAX_LIMIT, MAX_QUERY, MatchRequest, Search, SearchFilters, SimilarRequest
 from workers.match.rooms import Rooms
 from workers.match.safety_notes import SafetyNotes
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", responses=PROBLEMS)
 
 
 def rooms_of(request: Request) -> Rooms:
@@ -83,7 +83,7 @@ async def search_by_picture(
     return _search_answer(rooms, await rooms.searcher.search(asked.search(), data))
 
 
-@router.post("/match", tags=["match"], dependencies=[JSON_BODY])
+@router.post("/match", tags=["match"], responses=NOT_KNOWN, dependencies=[JSON_BODY])
 async def match(asked: MatchRequest, rooms: RoomsOf) -> MatchAnswer:
     """Creators who fit a brief, or a brand's stored one. The answer's `match_id` is what decisions name."""
     served = await rooms.matcher.match(asked)
@@ -100,7 +100,7 @@ class SimilarBy(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
 
 
-@router.get("/creators/{creator_id:path}/similar", tags=["creators"])
+@router.get("/creators/{creator_id:path}/similar", tags=["creators"], responses=NOT_KNOWN)
 async def similar(creator_id: Id, asked: Annotated[SimilarBy, Query()], rooms: RoomsOf) -> CreatorSimilarAnswer:
     """Creators who post about the same things in the same proportions; near others too, and away from others."""
     raw = {"like": (creator_id, *asked.also), "unlike": asked.away, "limit": asked.limit}
@@ -112,20 +112,20 @@ async def similar(creator_id: Id, asked: Annotated[SimilarBy, Query()], rooms: R
     return CreatorSimilarAnswer(creator_id=creator_id, **_similar(request, found))
 
 
-@router.post("/similar", tags=["creators"], dependencies=[JSON_BODY])
+@router.post("/similar", tags=["creators"], responses=NOT_KNOWN, dependencies=[JSON_BODY])
 async def similar_to_a_set(asked: SimilarRequest, rooms: RoomsOf) -> SimilarAnswer:
     """Creators near all of `like` and away from each of `unlike`, under filters; none of those named."""
     return SimilarAnswer(**_similar(asked, await rooms.lookalikes.similar(asked)))
 
 
-@router.get("/creators/{creator_id:path}", tags=["creators"])
+@router.get("/creators/{creator_id:path}", tags=["creators"], responses=NOT_KNOWN)
 async def creator(creator_id: Id, rooms: RoomsOf, vectors: bool = False) -> CreatorAnswer:
     """A creator with facets, profile, and what outcomes say."""
     known = await rooms.lookup.creator(creator_id, vectors)
     return creator_answer(known, rooms.signals.of_creator(creator_id), rooms.prior, rooms.clock.now(), vectors)
 
 
-@router.get("/posts/{post_id:path}", tags=["posts"])
+@router.get("/posts/{post_id:path}", tags=["posts"], responses=NOT_KNOWN)
 async def post(post_id: Id, rooms: RoomsOf) -> PostAnswer:
     """A post's state. A post that the embedder has not come to yet is not found."""
     return post_answer(await rooms.lookup.post(post_id), rooms.media_root)
@@ -145,7 +145,7 @@ async def brands(
     )
 
 
-@router.get("/brands/{brand_id:path}", tags=["brands"])
+@router.get("/brands/{brand_id:path}", tags=["brands"], responses=NOT_KNOWN)
 async def brand(brand_id: Id, rooms: RoomsOf) -> BrandAnswer:
     """A brand's standing brief."""
     known = rooms.brands.get(brand_id)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
+from workers.match.counts import Counts
 from workers.match.filters import HardFilters
 from workers.match.ports import Index
 
@@ -25,13 +26,15 @@ class SearchPlan:
     method: Method
 
 
-async def search_plan(index: Index, filters: HardFilters) -> SearchPlan:
-    """What the store says of the facets a match looks through."""
+async def search_plan(index: Index, counts: Counts, filters: HardFilters) -> SearchPlan:
+    """What the store says of the facets a match looks through; large counts are up to a minute old."""
     conditions = filters.all_conditions()
-    facets, allowed, cutoff = await asyncio.gather(
-        index.count("Facet"), index.count("Facet", conditions), index.flat_cutoff("Facet")
-    )
-    return SearchPlan(facets, allowed, cutoff, method_of(facets, allowed, cutoff, filtered=bool(conditions)))
+    if not conditions:
+        facets, cutoff = await asyncio.gather(counts.objects(), index.flat_cutoff("Facet"))
+        return SearchPlan(facets, facets, cutoff, method_of(facets, facets, cutoff, filtered=False))
+    counted, cutoff = await asyncio.gather(counts.counted(conditions), index.flat_cutoff("Facet"))
+    method = method_of(counted.objects, counted.allowed, cutoff, filtered=True)
+    return SearchPlan(counted.objects, counted.allowed, cutoff, method)
 
 
 def method_of(facets: int, allowed: int, cutoff: int, *, filtered: bool) -> Method:

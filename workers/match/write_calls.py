@@ -18,14 +18,14 @@ from workers.match.access import Caller, caller_of
 from workers.match.answers import AcceptedAnswer
 from workers.match.keys import Scope
 from workers.match.limits import JSON_BODY
-from workers.match.problems import invalid, untaken
+from workers.match.problems import PROBLEMS, invalid, untaken
 from workers.match.read_calls import Id, RoomsOf
 from workers.match.requests import MAX_EVENTS
 from workers.match.rooms import Rooms
 from workers.match.safety import version_conflict
 
 log = structlog.get_logger()
-router = APIRouter(prefix="/v1", tags=["ingest"])
+router = APIRouter(prefix="/v1", tags=["ingest"], responses=PROBLEMS)
 CallerOf = Annotated[Caller, Depends(caller_of)]
 Topic = Literal["posts", "profiles", "brands", "decisions", "outcomes"]
 Events = Annotated[

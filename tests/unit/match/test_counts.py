@@ -14,7 +14,7 @@ from tests.unit.match.world import MODEL, NOW, FixedClock, axis
 from workers.domain.ids import creator_object_id
 from workers.domain.queries import Condition
 from workers.domain.stored import StoredObject
-from workers.match.counts import FRESH_SECONDS, KEPT_FROM, KEPT_SECONDS, CreatorCounts
+from workers.match.counts import FRESH_SECONDS, KEPT_FROM, KEPT_SECONDS, Counts
 from workers.wire.records import Unavailable
 
 GERMAN = (Condition("country", "any_of", ("DE",)),)
@@ -59,18 +59,18 @@ async def settled() -> None:
 
 async def test_few_creators_are_counted_anew_each_time(index: CountedIndex) -> None:
     """One more is seen at once."""
-    counts, french = CreatorCounts(index, FixedClock()), (Condition("country", "any_of", ("FR",)),)
+    counts, french = Counts(index, FixedClock()), (Condition("country", "any_of", ("FR",)),)
     assert (await counts.counted(french)).allowed == 3
     index.creators(5000, 1, "FR")
     found = await counts.counted(french)
-    assert (found.creators, found.allowed, found.refused) == (KEPT_FROM + 4, 4, KEPT_FROM)
-    assert await counts.creators() == KEPT_FROM + 4
+    assert (found.objects, found.allowed, found.refused) == (KEPT_FROM + 4, 4, KEPT_FROM)
+    assert await counts.objects() == KEPT_FROM + 4
 
 
 async def test_many_are_remembered_then_counted_behind_the_answer_then_waited_for(index: CountedIndex) -> None:
     """As old as the constants say and no older."""
     clock = FixedClock()
-    counts = CreatorCounts(index, clock)
+    counts = Counts(index, clock)
     assert (await counts.counted(GERMAN)).allowed == KEPT_FROM
     index.creators(5000, 1, "DE")
     clock.time += timedelta(seconds=FRESH_SECONDS - 1)
@@ -88,7 +88,7 @@ async def test_many_are_remembered_then_counted_behind_the_answer_then_waited_fo
 
 async def test_what_a_negation_leaves_out_is_what_it_costs(index: CountedIndex) -> None:
     """Few are excluded: counted anew, though nearly all are allowed."""
-    counts = CreatorCounts(index, FixedClock())
+    counts = Counts(index, FixedClock())
     excluded = (Condition("creator_id", "none_of", ("c1", "c2")),)
     assert [(await counts.counted(excluded)).refused for _ in range(2)] == [2, 2]
     assert len(index.asked) == 2
@@ -96,7 +96,7 @@ async def test_what_a_negation_leaves_out_is_what_it_costs(index: CountedIndex) 
 
 async def test_a_bound_that_moves_with_the_clock_is_one_question_within_a_minute(index: CountedIndex) -> None:
     """ "Active within a week" would be another question each time."""
-    counts = CreatorCounts(index, FixedClock())
+    counts = Counts(index, FixedClock())
     for seconds in (1, 20):
         since = NOW - timedelta(days=7) + timedelta(seconds=seconds)
         assert (await counts.counted((Condition("last_published_at", "at_least", since),))).allowed == KEPT_FROM + 3
@@ -105,7 +105,7 @@ async def test_a_bound_that_moves_with_the_clock_is_one_question_within_a_minute
 
 async def test_who_asks_at_the_same_time_shares_one_count_and_may_go_away(index: CountedIndex) -> None:
     """A client that hangs up does not end what another waits for."""
-    counts = CreatorCounts(index, FixedClock())
+    counts = Counts(index, FixedClock())
     index.held.clear()
     first, second = (asyncio.ensure_future(counts.counted(GERMAN)) for _ in range(2))
     await settled()
@@ -118,7 +118,7 @@ async def test_who_asks_at_the_same_time_shares_one_count_and_may_go_away(index:
 async def test_a_count_behind_the_answer_that_fails_is_logged_and_one_waited_for_is_raised(index: CountedIndex) -> None:
     """The remembered one stands until it is too old."""
     clock = FixedClock()
-    counts = CreatorCounts(index, clock)
+    counts = Counts(index, clock)
     await counts.counted(GERMAN)
     clock.time += timedelta(seconds=FRESH_SECONDS + 1)
     index.gone = True

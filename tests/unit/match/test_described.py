@@ -42,6 +42,19 @@ async def test_look_alikes_and_their_query_are_described(api: httpx.AsyncClient)
     assert query["away"]["description"]
 
 
+async def test_every_call_says_how_it_refuses(api: httpx.AsyncClient) -> None:
+    """Problem documents, all of them; what is asked for by an id may not be there."""
+    paths = (await described(api))["paths"]
+    calls = [(path, call) for path, methods in paths.items() if path.startswith("/v1/") for call in methods.values()]
+    assert len(calls) > 10
+    for path, call in calls:
+        assert {"401", "403", "422", "429", "503"} <= set(call["responses"]), path
+        if "{" in path and "delete" not in paths[path]:
+            assert "404" in call["responses"], path
+    assert "404" in paths["/v1/match"]["post"]["responses"]
+    assert "404" in paths["/v1/similar"]["post"]["responses"]
+
+
 def test_every_part_of_the_score_has_a_weight_and_a_place_on_the_page() -> None:
     """A part that nobody can weigh would be hidden."""
     assert set(Weights.model_fields) == set(DEFAULT_WEIGHTS)
