@@ -132,9 +132,9 @@ def with_post(
     settings: FoldSettings,
     row_of: Callable[[str], PostRow],
 ) -> Fold:
-    """The fold with another row of a post, of which ``old`` is there. Reads what ``row_of`` older posts come in again.
+    """The fold with another row of a post, in place of ``old``; ``row_of`` knows it already.
 
-    Those are one at most: where a post goes or comes before the window, its end moves by one.
+    Where a post goes, or comes before the window, that begins one post earlier: the one row that is asked for.
     """
     counted = _counted(fold, post_id, old, row)
     older, window = list(fold.older), fold.window
@@ -157,7 +157,7 @@ def with_post(
         window = window.without(0, passed, settings)
     while len(older) > first:
         entering = older.pop().post_id
-        window = window.with_post(entering, row if entering == post_id else row_of(entering), settings)
+        window = window.with_post(entering, row_of(entering), settings)
     newest = window.keys[-1] if window.keys else None
     facets = _folded(fold.creator_id, window, settings)
     return replace(counted, start=start, newest=newest, older=tuple(older), window=window, facets=facets)

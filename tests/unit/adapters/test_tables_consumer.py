@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -47,7 +48,7 @@ class Reading(HandAcknowledged):
     """A consumer that is handed what a test says."""
 
     def __init__(self) -> None:
-        self.app = SimpleNamespace(tables=SimpleNamespace(changelog_topics={CHANGELOG.topic}))
+        self.app = SimpleNamespace(tables=SimpleNamespace(changelog_topics={CHANGELOG.topic}), in_recovery=False)
         self._lines = defaultdict(Line)
         self._unacked_messages = set()
 
@@ -85,6 +86,87 @@ async def test_an_offset_that_was_fetched_and_not_handed_over_is_not_committed_p
         consumer.take(message(5))
     assert list(consumer._filter_tps_with_pending_acks()) == [OUTCOMES]
     assert consumer._new_offset(OUTCOMES) == 4
+
+
+@pytest.mark.parametrize(("recovering", "asked"), [(True, {OUTCOMES, CHANGELOG}), (False, {OUTCOMES})])
+async def test_a_changelog_is_read_in_a_recovery_alone(
+    monkeypatch: pytest.MonkeyPatch, recovering: bool, asked: set[TopicPartition]
+) -> None:
+    """Faust reads on where there was nothing to recover, and puts rows on disk over those that were written since."""
+    seen = []
+
+    async def getmany(_consumer: Any, active: set[TopicPartition], _timeout: float) -> dict[TopicPartition, list[Any]]:
+        seen.append(active)
+        return {}
+
+    monkeypatch.setattr(driver.Consumer, "_getmany", getmany)
+    consumer = Reading()
+    consumer.app.in_recovery = recovering
+    await consumer._getmany({OUTCOMES, CHANGELOG}, 1.0)
+    assert seen == [asked]
+
+
+async def test_of_changelogs_alone_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No partitions would mean all of them."""
+
+    async def getmany(*_: Any) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(driver.Consumer, "_getmany", getmany)
+    assert await Reading()._getmany({CHANGELOG}, 1.0) == {}
+
+
+class Handing(Reading):
+    """A consumer that hands messages on to one queue of two places."""
+
+    should_stop = False
+    flow_active = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = asyncio.Queue[int](2)
+
+        class Topics(list[Any]):
+            _tp_to_callback_lock = asyncio.Lock()
+
+        self.app.topics = Topics([SimpleNamespace(queue=self.queue)])
+
+    async def hand_on(self, number: int) -> None:
+        """As Faust does it: a message, or else that the flow is held up."""
+        await self.wait_first(self.queue.put(number), asyncio.Event().wait())
+
+
+async def test_a_message_is_handed_on_at_once_where_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a task, and in order; where there is none, once there is."""
+    consumer, tasks = Handing(), len(asyncio.all_tasks())
+    for number in (1, 2):
+        await consumer.hand_on(number)
+        assert len(asyncio.all_tasks()) == tasks
+    third = asyncio.create_task(consumer.hand_on(3))
+    await asyncio.sleep(0)
+    assert not third.done()
+    assert [await consumer.queue.get() for _ in range(3)] == [1, 2, 3]
+    await third
+
+
+async def test_while_the_flow_is_held_up_faust_hands_on_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It drops a message that waits then: it will be read again."""
+    seen = []
+
+    async def wait_first(_consumer: Any, *awaited: Any, timeout: Any = None) -> None:
+        for each in awaited:
+            each.close()
+        seen.append(len(awaited))
+
+    monkeypatch.setattr(driver.Consumer, "wait_first", wait_first)
+    consumer = Handing()
+    consumer.flow_active = False
+    await consumer.hand_on(1)
+    assert (seen, consumer.queue.qsize()) == ([2], 0)
+    consumer.flow_active = True
+    async with consumer.app.topics._tp_to_callback_lock:
+        await consumer.hand_on(2)
+    assert (seen, consumer.queue.qsize()) == ([2, 2], 0)
 
 
 async def test_every_assignment_begins_a_new_line(monkeypatch: pytest.MonkeyPatch) -> None:

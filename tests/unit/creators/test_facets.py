@@ -33,12 +33,26 @@ def grown(*posts: tuple[str, Array], facets: int = 8) -> Fold:
 
 
 def test_a_post_joins_the_nearest_facet_from_the_threshold_on() -> None:
-    """cos 0.2: what is nearer joins, what is farther opens a facet named after itself."""
-    near, far = axis(1, lean=0.3, towards=0), axis(1, lean=0.1, towards=0)
+    """cos 0.2: what is as near joins, what is farther opens a facet named after itself."""
+    near, far = axis(1, lean=0.21, towards=0), axis(1, lean=0.2, towards=0)
     assert posts_of(grown(("a", axis(0)), ("b", near))) == [("a", "b")]
     apart = grown(("a", axis(0)), ("b", far))
     assert posts_of(apart) == [("a",), ("b",)]
     assert [facet.opened_by for facet in apart.facets] == ["a", "b"]
+
+
+def test_of_two_facets_as_near_a_post_joins_the_first() -> None:
+    """Whatever came since: their order is that in which they were opened."""
+    between = axis(0, lean=1.0, towards=1)
+    assert posts_of(grown(("a", axis(0)), ("b", axis(1)), ("c", between))) == [("a", "c"), ("b",)]
+
+
+def test_a_facet_is_as_new_as_its_newest_post() -> None:
+    """Joined one by one, or in a merge."""
+    joined = grown(("a", axis(0)), ("b", axis(0)), ("c", axis(1)))
+    assert [facet.last_ms - LANDMARK_MS for facet in joined.facets] == [3_600_000, 2 * 3_600_000]
+    merged = grown(("a", axis(0)), ("a2", axis(0)), ("b", axis(1)), facets=1)
+    assert [(facet.opened_by, facet.last_ms - LANDMARK_MS) for facet in merged.facets] == [("a", 2 * 3_600_000)]
 
 
 def test_a_weight_doubles_with_every_half_life() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.creators.reference import cosine, facets_of
 from tests.unit.creators.world import (
     DIMENSIONS,
     SETTINGS,
@@ -24,6 +25,7 @@ from tests.unit.creators.world import (
     rows_of,
     vector,
 )
+from workers.creators.facets import FoldSettings
 from workers.creators.fold import (
     Fold,
     Rows,
@@ -80,9 +82,9 @@ profiles = st.builds(profiled, revision=revisions, name=st.sampled_from(["Mira",
 streams = st.lists(st.one_of(publications, publications, publications, removals, profiles), max_size=70)
 
 
-def kept_up(events: list[AnyEvent]) -> Fold:
+def kept_up(events: list[AnyEvent], settings: FoldSettings = SETTINGS) -> Fold:
     """The fold as the worker keeps it up: one event at a time, refolding only where it must."""
-    rows, fold = Rows(), fold_rows("mira", Rows(), SETTINGS)
+    rows, fold = Rows(), fold_rows("mira", Rows(), settings)
     for event in events:
         if isinstance(event, ProfileEmbedded):
             profile = newer(rows.profile, profile_row(event, DIMENSIONS))
@@ -94,10 +96,10 @@ def kept_up(events: list[AnyEvent]) -> Fold:
         rows = replace(rows, posts={**rows.posts, event.post_id: row})
         if row is not old:
             if old is None:
-                grown = with_new_post(fold, event.post_id, row, SETTINGS)
+                grown = with_new_post(fold, event.post_id, row, settings)
             else:
                 grown = with_scores(fold, event.post_id, old, row)
-            fold = grown or with_post(fold, event.post_id, old, row, SETTINGS, rows.posts.__getitem__)
+            fold = grown or with_post(fold, event.post_id, old, row, settings, rows.posts.__getitem__)
     return fold
 
 
@@ -111,10 +113,45 @@ def test_shuffled_and_repeated_streams_end_in_the_same_bytes(events: list[AnyEve
 
 
 @settings(max_examples=150, deadline=None)
-@given(streams)
-def test_keeping_up_and_folding_again_give_the_same_bytes(events: list[AnyEvent]) -> None:
+@given(streams, st.sampled_from([4, 8]))
+def test_keeping_up_and_folding_again_give_the_same_bytes(events: list[AnyEvent], window: int) -> None:
     """The incremental path is the refold, whatever came before."""
-    assert same_bytes(kept_up(events), fold_of(events))
+    constants = replace(SETTINGS, window=window)
+    assert same_bytes(kept_up(events, constants), fold_of(events, constants))
+
+
+few = st.integers(0, 9)
+busy = st.lists(
+    st.one_of(
+        st.builds(published, post=few, revision=st.integers(1, 4), hour=st.integers(0, 12), looks=looks, seed=few),
+        st.builds(removed, post=few, revision=st.integers(1, 4)),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(busy)
+def test_few_posts_that_change_all_the_time_are_kept_up_to_the_same_bytes(events: list[AnyEvent]) -> None:
+    """Edits and removals of posts that others are copies of, at the edge of a small window, many at one time."""
+    constants = replace(SETTINGS, window=3)
+    assert same_bytes(kept_up(events, constants), fold_of(events, constants))
+
+
+@settings(max_examples=150, deadline=None)
+@given(streams)
+def test_facets_are_those_of_the_method_told_plainly(events: list[AnyEvent]) -> None:
+    """Against a reference that does one thing after the other: members, weights, times, totals and exemplars."""
+    fold = fold_of(events)
+    wanted = facets_of(rows_of(events).posts, SETTINGS)
+    assert posts_of(fold) == [tuple(post for post, _ in facet.posts) for facet in wanted]
+    for facet, plain in zip(fold.facets, wanted, strict=True):
+        assert (facet.opened_by, facet.last_ms) == (plain.opened_by, plain.last_ms)
+        assert facet.weight == pytest.approx(plain.weight, rel=1e-12)
+        np.testing.assert_allclose(facet.total, plain.total, rtol=0, atol=1e-9 * plain.weight)
+        shown = next(x for post, x in plain.posts if post == facet.exemplar)
+        best = next(x for post, x in plain.posts if post == plain.exemplar())
+        assert cosine(shown, plain.total) == pytest.approx(cosine(best, plain.total), abs=1e-9)
 
 
 @settings(max_examples=100, deadline=None)
@@ -239,6 +276,7 @@ def weights(events: list[AnyEvent]) -> dict[str, float]:
     """What each facet weighs against its posts' decay alone, by the post that opened it."""
     whole = {e.post_id: SETTINGS.weight(round(e.published_at.timestamp() * 1000)) for e in events if is_post(e)}
     fold = fold_of(events)
+    assert same_bytes(kept_up(events), fold)
     pairs = zip(fold.facets, posts_of(fold), strict=True)
     return {facet.opened_by: facet.weight / sum(whole[post] for post in posts) for facet, posts in pairs}
 

@@ -13,8 +13,20 @@ from hypothesis import strategies as st
 
 from tests.fakes.tables import FakeTable
 from tests.unit.creators.test_fold import streams
-from tests.unit.creators.world import KEY, LANDMARK, SETTINGS, AnyEvent, fold_of, profiled, published, removed
-from workers.creators.rows import standing_key
+from tests.unit.creators.world import (
+    KEY,
+    LANDMARK,
+    SETTINGS,
+    AnyEvent,
+    fold_of,
+    look,
+    profiled,
+    published,
+    removed,
+    rows_of,
+)
+from workers.creators.fold import fold_rows
+from workers.creators.rows import post_key, profile_key, standing_key
 from workers.creators.updates import creator_updated, update_id
 from workers.creators.worker import Creators
 from workers.domain.events import CreatorErased, CreatorReinstated, CreatorUpdated, Event, ShortlistViewed
@@ -75,6 +87,40 @@ def test_the_last_update_is_the_pure_fold_whatever_was_lost_and_repeated(
         fold = fold_of(events)
         assert last.value == creator_updated(fold, SETTINGS).model_dump_json().encode()
         assert last.key == str(update_id(fold, SETTINGS.model_version)).encode()
+
+
+@settings(max_examples=60, deadline=None)
+@given(streams, st.lists(st.integers(0, 2), min_size=80, max_size=80), st.sampled_from([0, 6000, 12_000, 1 << 30]))
+def test_each_update_is_the_fold_of_what_came_so_far_whoever_was_dropped_from_the_cache(
+    events: list[AnyEvent], whose: list[int], cached: int
+) -> None:
+    """Events of three creators in any order; the cache holds none, some or all of them. Every update, not the last."""
+    creators, table = Creators(SETTINGS, Notes(), KEY, cached), FakeTable()
+    came: dict[str, list[AnyEvent]] = {name: [] for name in ("ada", "mira", "noor")}
+    for event, number in zip([*events, *events[::4]], itertools.cycle(whose), strict=False):
+        name = list(came)[number]
+        own = event.model_copy(update={"creator_id": name})
+        came[name].append(own)
+        fold = fold_rows(name, rows_of(came[name]), SETTINGS)
+        update = handled(creators, table, own)
+        assert update.value == creator_updated(fold, SETTINGS).model_dump_json().encode()
+        assert update.key == str(update_id(fold, SETTINGS.model_version)).encode()
+    stored = {}
+    for name, of_one in came.items():
+        rows = rows_of(of_one)
+        stored |= {post_key(name, post): row.encode() for post, row in rows.posts.items()}
+        stored |= {profile_key(name): rows.profile.encode()} if rows.profile else {}
+    assert table.rows == stored
+
+
+def test_a_late_profile_changes_nothing_and_one_without_a_bio_takes_it_away() -> None:
+    """The newest profile stands whole, whatever came before it and between which posts."""
+    creators, table = Creators(SETTINGS, Notes(), KEY), FakeTable()
+    events = [profiled(2, bio=1), published(1), profiled(3, name="Mira B."), removed(1, 2), profiled(1, bio=2)]
+    updates = [CreatorUpdated.model_validate_json(handled(creators, table, each).value or b"") for each in events]
+    assert [update.bio is not None for update in updates] == [True, True, False, False, False]
+    assert [update.profile and update.profile.name for update in updates] == ["Mira"] * 2 + ["Mira B."] * 3
+    assert [update.revision for update in updates] == [2, 3, 4, 5, 5]
 
 
 def test_a_replayed_event_writes_its_row_again_and_publishes_again() -> None:
@@ -155,9 +201,16 @@ def test_a_reinstated_creator_begins_anew() -> None:
 
 
 def test_the_cache_is_bounded() -> None:
-    """One creator at least stays; the rest is read again when needed."""
-    creators, table = Creators(SETTINGS, Notes(), KEY, cache_bytes=4000), FakeTable()
-    for creator in range(10):
-        for post in range(3):
-            handled(creators, table, published(post, hour=post).model_copy(update={"creator_id": f"creator-{creator}"}))
-    assert len(creators._folds) == 1
+    """One creator at least stays; the rest is read again when needed. One that grows sends several away."""
+    most = 40_000
+    creators, table = Creators(SETTINGS, Notes(), KEY, cache_bytes=most), FakeTable()
+    kept = []
+    for creator in (*range(20), *[99] * 15):
+        event = published(
+            len(table.written), hour=len(table.written), looks=[look(n) for n in range(200)][: creator * 2]
+        )
+        handled(creators, table, event.model_copy(update={"creator_id": f"creator-{creator}"}))
+        kept.append(len(creators._folds))
+        assert sum(fold.size for fold in creators._folds.values()) <= most or kept[-1] == 1
+    assert max(kept) > 5
+    assert kept[-1] == 1

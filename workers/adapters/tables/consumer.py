@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import UserDict, defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
@@ -11,6 +12,9 @@ from faust.types import TP, Message
 from mode.utils.queues import FlowControlEvent
 
 from workers.adapters.tables.line import Line
+
+FULL_SECONDS = 0.005
+"""How often a full queue is looked at: in that time a handler takes a few events, and the queue holds many."""
 
 
 class _ReadOffsets(UserDict[TP, int | None]):
@@ -72,13 +76,46 @@ class HandAcknowledged(driver.Consumer):  # type: ignore[misc]
         self._lines[message.tp].settle(message.offset)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        """What is fetched of these; of changelogs in a recovery alone.
+
+        Where there is nothing to recover, Faust goes on to read the changelog that the process itself writes, and puts
+        its rows on disk once more, a thousand at a time: older ones over newer ones.
+        """
+        changelogs = self.app.tables.changelog_topics
+        if active_partitions and not self.app.in_recovery:
+            active_partitions = {tp for tp in active_partitions if tp.topic not in changelogs}
+            if not active_partitions:  # which aiokafka would take for all of them
+                await asyncio.sleep(FULL_SECONDS)
+                return {}
         records = await super()._getmany(active_partitions, timeout)
         # A changelog is recovery's to read: nobody takes its records, and a line of it would only grow.
-        changelogs = self.app.tables.changelog_topics
         for tp, fetched in records.items():
             if tp.topic not in changelogs:
                 self._lines[tp].fetch(record.offset for record in fetched)
         return records
+
+    async def wait_first(self, *awaited: Any, timeout: Any = None) -> Any:
+        """Faust's own, by which it hands on each message: unless the flow is held up, it is handed on at once.
+
+        Faust makes six tasks for each message, to wait for room or for a rebalance. A look at the queues tells of room.
+        """
+        while self.flow_active and not self.should_stop and self._full():  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(FULL_SECONDS)
+        if not self.flow_active or self.should_stop or self.app.topics._tp_to_callback_lock.locked():
+            return await super().wait_first(*awaited, timeout=timeout)
+        handing_on, *others = awaited
+        for other in others:
+            other.close()
+        return await handing_on
+
+    def _full(self) -> bool:
+        return any(channel.queue.full() for channel in self.app.topics)
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: who hands on waits for room, and fetches nothing meanwhile. Faust would wait a second for more."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing: see above."""
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """What is settled from now on begins a new line."""

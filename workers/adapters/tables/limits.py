@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workers.adapters.tables.state import TableView
 
 MAX_REQUEST_BYTES: Final = 2 * 1024**2
-BATCH_BYTES: Final = 16 * 1024
+BATCH_BYTES: Final = 64 * 1024
 
 
 class Limits:
