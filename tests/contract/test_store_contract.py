@@ -94,6 +94,14 @@ async def test_an_object_is_read_back_as_it_was_written(store: Store) -> None:
     assert read.vectors["visual"].tobytes() == written.vectors["visual"].tobytes()
 
 
+async def test_an_id_that_begins_with_zeros_is_an_id_like_any_other(store: Store) -> None:
+    """Weaviate sends ids as numbers: one of 256 has fewer bytes."""
+    few = StoredObject(UUID(int=7 << 64), visual("p", 0).properties, visual("p", 0).vectors)
+    assert await store.upsert("Visual", [few]) == [None]
+    assert set(await store.fetch("Visual", [few.id])) == {few.id}
+    await store.delete("Visual", [few.id])
+
+
 async def test_vectors_are_left_out_where_they_are_not_asked_for(store: Store) -> None:
     """They are most of the bytes."""
     await store.upsert("Visual", [visual("p", 0)])

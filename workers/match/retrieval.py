@@ -29,7 +29,7 @@ OF_A_CREATOR = (
     *SAFETY_PROPERTIES.values(),
 )
 """What of a creator's profile the score sees: copied to each facet, so that one near facet of theirs brings it."""
-OF_A_FACET = ("creator_id", "facet_id", "share", "posts", "exemplar_post_id")
+OF_A_FACET = ("creator_id", "share", "posts", "exemplar_post_id")
 """What the score sees of each facet, besides its vector: most of a match's time goes into what is fetched."""
 _ROUNDS = 4
 """How often to ask, each time without those who were seen, until our side leaves enough for the shortlist."""
@@ -192,7 +192,7 @@ def facet_of(stored: StoredObject) -> CandidateFacet:
     """A facet as the score sees it, from its object (fetched with its vector)."""
     properties = stored.properties
     return CandidateFacet(
-        facet_id=str(properties["facet_id"]),
+        facet_id=str(stored.id),
         share=number(properties, "share"),
         exemplar_post_id=str(properties["exemplar_post_id"]),
         vector=stored.vectors["facet"],

@@ -9,7 +9,8 @@ import weaviate
 
 from workers.adapters.weaviate.errors import StoreUnavailable, asked
 from workers.adapters.weaviate.names import collection_name
-from workers.adapters.weaviate.queries import WeaviateIndex, stored_object
+from workers.adapters.weaviate.queries import WeaviateIndex
+from workers.adapters.weaviate.replies import objects_of, unread
 from workers.domain.stored import StoredObject
 
 PAGE = 500
@@ -39,7 +40,8 @@ class ObjectListing:
 
         No snapshot: what is written meanwhile may be among them or not, but no object comes twice.
         """
-        query = self._client.collections.use(collection_name(self._namespace, collection, self._model_version)).query
+        name = collection_name(self._namespace, collection, self._model_version)
+        query = unread(self._client.collections.use(name))
         last = _BEFORE_ALL
         while True:
             call = query.fetch_objects(
@@ -49,11 +51,10 @@ class ObjectListing:
                 return_properties=None if properties is None else list(properties),
             )
             answer = await asked(call, f"the objects of {collection}", _PAGE_SECONDS)
-            for found in answer.objects:
-                each = stored_object(found)
+            for each in objects_of(answer):
                 if each.id <= last:
                     raise StoreUnavailable(f"{collection}: {each.id} was listed after {last}, out of order")
                 last = each.id
                 yield each
-            if len(answer.objects) < self._page:
+            if len(answer.results) < self._page:
                 return

@@ -18,7 +18,8 @@ from weaviate.types import VECTORS
 
 from workers.adapters.weaviate.errors import StoreUnavailable, asked, is_for_later
 from workers.adapters.weaviate.names import collection_name
-from workers.domain.stored import PropertyValue, StoredObject
+from workers.adapters.weaviate.replies import objects_of, unread
+from workers.domain.stored import StoredObject
 
 T = TypeVar("T")
 
@@ -137,17 +138,14 @@ class ObjectStore:
         vectors: bool = False,
         properties: Sequence[str] | None = None,
     ) -> dict[UUID, StoredObject]:
-        call = self._named(collection).query.fetch_objects(
+        call = unread(self._named(collection)).fetch_objects(
             filters=where,
             limit=limit,
             include_vector=vectors,
             return_properties=None if properties is None else list(properties),
         )
         answer = await asked(call, f"a query of {collection}")
-        return {
-            each.uuid: StoredObject(each.uuid, _written(each.properties), _vectors(each.vector))
-            for each in answer.objects
-        }
+        return {each.id: each for each in objects_of(answer)}
 
     async def _written_and_found(self, collection: str, chunk: Sequence[StoredObject]) -> dict[UUID, str | None]:
         errors = dict(zip((each.id for each in chunk), await self._insert(collection, chunk), strict=True))
@@ -207,18 +205,9 @@ def _own_error(each: StoredObject, dimensions: int | None) -> str | None:
     return None
 
 
-def _written(properties: Mapping[str, Any]) -> dict[str, PropertyValue]:
-    """Properties as they were written: the client fills in None for those that were not."""
-    return {name: value for name, value in properties.items() if value is not None}
-
-
 def _exactly(found: Mapping[UUID, StoredObject], field: str, values: Sequence[str]) -> dict[UUID, StoredObject]:
     """The server compares text less the white space around it: asked for "a" it answers with "a " too."""
     return {key: each for key, each in found.items() if each.properties.get(field) in values}
-
-
-def _vectors(vectors: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: np.asarray(vector, dtype=np.float32) for name, vector in vectors.items() if len(vector)}
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

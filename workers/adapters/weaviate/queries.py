@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +15,9 @@ from weaviate.classes.query import Filter, MetadataQuery
 from workers.adapters.weaviate.errors import StoreUnavailable, asked
 from workers.adapters.weaviate.names import alias_name, collection_name
 from workers.adapters.weaviate.objects import ObjectStore
+from workers.adapters.weaviate.replies import distances_of, objects_of, unread
 from workers.domain.queries import NEGATIONS, Condition, Found
-from workers.domain.stored import PropertyValue, StoredObject
+from workers.domain.stored import StoredObject
 from workers.domain.vectors import Array
 
 POINTER = "Facet"
@@ -54,7 +54,7 @@ class WeaviateIndex:
         properties: Sequence[str] | None = None,
     ) -> list[Found]:
         """The objects nearest to a vector (d,) among those that meet every condition, nearest first."""
-        query = self._collection(collection).query.near_vector(
+        query = unread(self._collection(collection)).near_vector(
             near_vector=np.asarray(vector, dtype=np.float32).tolist(),
             filters=to_filter(conditions),
             limit=min(limit, MAX_RESULTS),
@@ -63,7 +63,9 @@ class WeaviateIndex:
             return_metadata=MetadataQuery(distance=True),
         )
         answer = await asked(query, f"{collection} near a vector")
-        return [Found(stored_object(each), 1.0 - float(each.metadata.distance or 0.0)) for each in answer.objects]
+        return [
+            Found(each, 1.0 - distance) for each, distance in zip(objects_of(answer), distances_of(answer), strict=True)
+        ]
 
     async def matching(
         self,
@@ -75,14 +77,14 @@ class WeaviateIndex:
         properties: Sequence[str] | None = None,
     ) -> list[StoredObject]:
         """Objects that meet every condition, in no order."""
-        query = self._collection(collection).query.fetch_objects(
+        query = unread(self._collection(collection)).fetch_objects(
             filters=to_filter(conditions),
             limit=min(limit, MAX_RESULTS),
             include_vector=vectors,
             return_properties=_named(properties),
         )
         answer = await asked(query, f"{collection} by conditions")
-        return [stored_object(each) for each in answer.objects]
+        return objects_of(answer)
 
     async def fetch(
         self, collection: str, ids: Sequence[UUID], vectors: bool = False, properties: Sequence[str] | None = None
@@ -165,20 +167,3 @@ def _own(condition: Condition) -> Any:
 def _contains_any(condition: Condition) -> Any:
     values: Any = list(condition.value) if isinstance(condition.value, tuple) else [condition.value]
     return Filter.by_property(condition.property).contains_any(values)
-
-
-def stored_object(found: Any) -> StoredObject:
-    """An object as the client answers it: properties that were not written left out, times aware."""
-    vectors: Mapping[str, Any] = found.vector or {}
-    return StoredObject(
-        id=UUID(str(found.uuid)),
-        properties={name: _value(value) for name, value in found.properties.items() if value is not None},
-        vectors={name: np.asarray(values, dtype=np.float32) for name, values in vectors.items()},
-    )
-
-
-def _value(value: Any) -> PropertyValue:
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    known: PropertyValue = value
-    return known
