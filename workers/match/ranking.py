@@ -18,7 +18,7 @@ POLICY = "score.v2"
 DEFAULT_WEIGHTS: Mapping[str, float] = {
     "semantic": 1.0,
     "feedback": 0.25,
-    "affinity": 0.15,
+    "affinity": 0.3,
     "bio": 0.3,
     "audience": 0.15,
     "engagement": 0.05,
