@@ -49,6 +49,7 @@ def build_app() -> typer.Typer:
     from workers.dead_letters.cli import dead_app
     from workers.demo import cli as demo
     from workers.doctor import cli as doctor
+    from workers.evaluate import cli as evaluate
     from workers.match import cli as match
     from workers.match.keys_cli import keys_app
     from workers.model.cli import model_app
@@ -79,6 +80,7 @@ def build_app() -> typer.Typer:
         match.creator,
         verify.verify,
         match.explain,
+        evaluate.evaluate,
     )
     for command in commands:
         app.command()(command)

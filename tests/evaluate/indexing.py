@@ -16,56 +16,54 @@ from workers.creators.facets import FoldSettings
 from workers.creators.fold import Fold, Rows, fold_rows, with_new_post
 from workers.creators.rows import PostRow
 from workers.creators.updates import creator_updated
-from workers.domain.events import CreatorUpdated
 from workers.domain.vectors import Array
-from workers.indexer.objects import creator_objects
+from workers.indexer.objects import CreatorObjects, creator_objects
+from workers.indexer.settling import Published, Thresholds, next_step, same_vectors
 
-THRESHOLDS: Mapping[str, tuple[float, float]] = {
-    "none: every change is written": (0.0, 0.0),
-    "cosine 0.01, share 0.05": (0.01, 0.05),
-    "cosine 0.05, share 0.1": (0.05, 0.1),
+THRESHOLDS: Mapping[str, Thresholds] = {
+    "none: every change is written": Thresholds(0.0, 0.0),
+    "cosine 0.01, share 0.05": Thresholds(0.01, 0.05),
+    "cosine 0.05, share 0.1": Thresholds(0.05, 0.1),
 }
 LATE_ONE_IN, LATE_DAYS = 10, 60
 
 
 @dataclass
 class Written:
-    """An index that is written when something moved by more than its thresholds. ``facets``: by creator, then id."""
+    """An index that is written as the indexer would before anything settles: at once what has moved, and no more.
 
-    cosine: float
-    share: float
-    facets: dict[str, dict[str, tuple[Array, float]]] = field(default_factory=dict)
-    writes: int = 0
+    ``facets`` counts objects written, ``moved`` those of them with another vector, which alone touch the graph.
+    """
+
+    thresholds: Thresholds
+    stored: dict[str, Published] = field(default_factory=dict)
+    facets: int = 0
     moved: int = 0
 
-    def take(self, creator: str, exact: Mapping[str, tuple[Array, float]]) -> None:
-        """One more update of a creator: unit vectors (d,) and shares by facet id."""
-        held = self.facets.get(creator, {})
-        new: dict[str, tuple[Array, float]] = {}
-        for name, (vector, share) in exact.items():
-            before = held.get(name)
-            moved = before is None or 1.0 - float(before[0] @ vector) > self.cosine
-            if before is None or moved or abs(before[1] - share) > self.share:
-                self.writes += 1
-                self.moved += moved
-                new[name] = (vector if moved or before is None else before[0], share)
-            else:
-                new[name] = before
-        self.facets[creator] = new
+    def take(self, creator: str, said: CreatorObjects) -> None:
+        """One more update of a creator."""
+        before = self.stored.get(creator, Published())
+        step = next_step(said, before, self.thresholds)
+        self.facets += len(step.facets)
+        self.moved += sum(
+            one.id not in before.facets or not same_vectors(one, before.facets[one.id]) for one in step.facets
+        )
+        self.stored[creator] = step.after
 
     def searchable(self, creators: int) -> Searchable:
         """What is in the index."""
-        own = [list(self.facets[creator_id(index)].values()) for index in range(creators)]
+        own = [list(self.stored[creator_id(index)].facets.values()) for index in range(creators)]
         flat = [facet for each in own for facet in each]
         starts = np.concatenate(([0], np.cumsum([len(each) for each in own])))
-        return Searchable(starts, np.array([vector for vector, _ in flat]), np.array([share for _, share in flat]))
+        shares = np.array([float(str(facet.properties["share"])) for facet in flat])
+        return Searchable(starts, np.array([facet.vectors["facet"] for facet in flat], dtype=np.float64), shares)
 
 
 def stream(
     rows: list[Rows], settings: FoldSettings, min_share: float, judge: Judge, queries: Array, temperature: float
 ) -> dict[str, dict[str, float]]:
     """Every post of every creator as it comes: microseconds, and by thresholds what is written and what it is worth."""
-    indexes = {name: Written(*thresholds) for name, thresholds in THRESHOLDS.items()}
+    indexes = {name: Written(thresholds) for name, thresholds in THRESHOLDS.items()}
     posts, spent, said, again, refolds = 0, 0.0, 0.0, 0.0, 0
     for index, own in enumerate(rows):
         name = creator_id(index)
@@ -84,13 +82,13 @@ def stream(
             begun = time.perf_counter()
             update = creator_updated(fold, settings)
             said += time.perf_counter() - begun
-            exact = _facets(update, min_share, settings.dimensions)
+            exact = creator_objects(update, min_share, settings.dimensions)
             for written in indexes.values():
                 written.take(name, exact)
             posts += 1
     found = {
         name: {
-            "writes per post": written.writes / posts,
+            "writes per post": written.facets / posts,
             "vectors moved per post": written.moved / posts,
             "ndcg10": judge.ndcg10(arms.score_shares(written.searchable(len(rows)), queries, temperature)),
         }
@@ -103,11 +101,6 @@ def stream(
         "windows folded again, of 1,000 posts": 1000 * refolds / posts,
     }
     return found
-
-
-def _facets(update: CreatorUpdated, min_share: float, dimensions: int) -> dict[str, tuple[Array, float]]:
-    objects = creator_objects(update, min_share, dimensions).facets
-    return {str(one.id): (one.vectors["facet"], float(str(one.properties["share"]))) for one in objects}
 
 
 def late_posts_appended(rows: list[Rows], settings: FoldSettings) -> list[Fold]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,9 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import typer
 from PIL import Image
+from typer.testing import CliRunner
 
 from tests.conftest import remove_world
 from tests.waiting import eventually, eventually_async
@@ -44,6 +47,7 @@ from workers.domain.model_card import ModelCard, load_model_card
 from workers.domain.stored import StoredObject
 from workers.domain.topics import topic_name
 from workers.domain.vectors import Array, centre
+from workers.evaluate.cli import evaluate
 from workers.match import retrieval
 from workers.match.client import ApiClient, ApiRefusedError, ApiUnavailable, find_api
 from workers.match.keys import Scope, new_key, write_keys
@@ -367,6 +371,24 @@ async def test_the_clients_find_the_api_by_its_note(api: httpx.AsyncClient, sett
     found, creator = await asyncio.to_thread(calls)
     assert found["hits"][0]["post_id"] == "cake"
     assert [facet["share"] for facet in creator["facets"]] == pytest.approx([0.8, 0.2])
+
+
+async def test_labelled_briefs_are_judged_by_what_the_api_answers(
+    api: httpx.AsyncClient, settings: Settings, tmp_path: Path
+) -> None:
+    """Asked of the running API over HTTP: the right creator and the right post come first."""
+    labels = tmp_path / "labels.jsonl"
+    lines = [
+        {"brief": "birthday cake", "relevant": ["ann"]},
+        *({"query": caption, "relevant": [name]} for name, caption in CAPTIONS.items()),
+    ]
+    labels.write_text("\n".join(json.dumps(line) for line in lines))
+    app = typer.Typer()
+    app.command()(evaluate)
+    command = [str(labels), "--json", "--at", "1", "--api", find_api(settings.data_dir)]
+    found = await asyncio.to_thread(CliRunner().invoke, app, command)
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["mean"]["ndcg@1"]["mean"] == 1.0
 
 
 def test_without_an_api_the_clients_say_so(tmp_path: Path) -> None:
