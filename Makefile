@@ -57,7 +57,7 @@ audit: $(STAMP) ## Known vulnerabilities of the locked versions (asks the packag
 storm: $(STAMP) ## Kill, freeze and lose things while events come in; compare with the oracle (SEED=1 MINUTES=10, ALL=1, FAILED=1, RQ=off, FAULTS=1)
 	@$(BIN)/python -m $(if $(FAULTS),tests.storm.planted --seed $(SEED),tests.storm --seed $(SEED) --minutes $(MINUTES) $(if $(ALL),--all) $(if $(FAILED),--failed) $(if $(filter off,$(RQ)),--quantizer none))
 
-bench: $(VENV)/.models ## How fast and how fresh, against what this machine can do: reports/bench.json and .html (ARGS="--only ROW"; about 18 minutes on 2 quiet cores)
+bench: $(VENV)/.models ## How fast and how fresh, against what this machine can do: reports/bench.json and .html (ARGS="--only ROW"; about 22 minutes on 2 quiet cores)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 # One thread for each process of the simulation: two at once would wait for each other's.

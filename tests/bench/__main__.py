@@ -21,7 +21,7 @@ import numpy as np
 import orjson
 from rich.console import Console
 
-from tests.bench import encoders, endurance, flow, machine, preparing
+from tests.bench import creators, encoders, endurance, flow, machine, preparing
 from tests.bench.models import Models, build
 from tests.bench.page import page_of
 from tests.bench.photographs import MIXED, OF_1080, gallery
@@ -188,6 +188,22 @@ class Bench:
         self.seen.append(found.seen.plain())
         self.details["endurance"] = {"posts_per_s_by_the_clock": found.per_second, "memory_mb": found.memory}
 
+    def creators_rate(self) -> None:
+        """creators_events_per_s."""
+        self.world.place({self.encoder}, {self.rest}, {self.rest})
+        with machine.on({self.rest}):
+            found = creators.rate(self.world.settings, {self.encoder}, self.say, self._share)
+        self.values["creators_events_per_s"] = found.best
+        self.details["creators"] = found.plain()
+
+    def creators_cost(self) -> None:
+        """creators_cost_100k_over_1k."""
+        self.world.place({self.encoder}, {self.rest}, {self.rest})
+        with machine.on({self.rest}):
+            found = creators.costs(self.world.settings, {self.encoder}, self.say, self._share)
+        self.values["creators_cost_100k_over_1k"] = creators.ratio(found)
+        self.details["creators_by_how_many_are_known"] = creators.plain(found)
+
     def profile(self) -> None:
         """No row: on what the embedder's processor time goes, with an encoder that answers at once."""
         self.world.triton(self.models.instant, {self.rest})
@@ -212,6 +228,8 @@ PARTS: dict[str, tuple[Callable[[Bench], None], tuple[str, ...]]] = {
     ),
     "shared": (Bench.end_to_end_shared, ("end_to_end_over_triton_shared",)),
     "endurance": (Bench.endure, ("posts_per_core_without_encoder", "rss_slope_mb_per_1000_posts")),
+    "creators_rate": (Bench.creators_rate, ("creators_events_per_s",)),
+    "creators_cost": (Bench.creators_cost, ("creators_cost_100k_over_1k",)),
     "profile": (Bench.profile, ()),
 }
 

@@ -25,6 +25,8 @@ ROWS = (
     RowKind("freshness_p99_70_over_10", "x", 6.0, "at_most"),
     RowKind("freshness_p50_s", "s"),
     RowKind("freshness_p99_s", "s"),
+    RowKind("creators_events_per_s", "events/s", 1000.0),
+    RowKind("creators_cost_100k_over_1k", "x", 1.25, "at_most"),
 )
 NAMES = tuple(kind.name for kind in ROWS)
 
