@@ -17,7 +17,14 @@ import torch
 from PIL import Image
 from rich.progress import track
 
-from triton_models.training.artwork import HELD_OUT_STYLES, concept_key, fetch_packages, load_art, read_concepts
+from triton_models.training.artwork import (
+    HELD_OUT_STYLES,
+    STYLES,
+    concept_key,
+    fetch_packages,
+    load_art,
+    read_concepts,
+)
 from triton_models.training.composing import Composer, to_uint8
 from triton_models.training.concept import Concept
 from workers.config import REPOSITORY
@@ -25,7 +32,6 @@ from workers.config import REPOSITORY
 FOLDER = Path(__file__).parent
 SEED = 2026
 FLUENT, OPENMOJI = HELD_OUT_STYLES
-SIDES = {"fit": OPENMOJI, "held_out": FLUENT}
 DRAWN, DRAWN_OF_THE_RARE = 4, 12
 """Pictures of each emoji; of one that shows a category."""
 OVERLAP = {"violence": ("weapons", "hate_symbols"), "weapons": ("violence",), "hate_symbols": ("violence", "politics"),
@@ -38,10 +44,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m triton_models.safety", description=__doc__)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "build" / "safety")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "build" / "tinyclip", help="for the npm packages")
-    parser.add_argument("--swapped", action="store_true", help="fit on the other style, to see how far figures hold")
+    parser.add_argument("--fit", default=OPENMOJI, choices=sorted(STYLES), help="style of the pictures to fit on")
+    parser.add_argument("--held-out", default=FLUENT, choices=sorted(STYLES), help="style of those to judge by")
     asked = parser.parse_args()
     (asked.out / "pictures").mkdir(parents=True, exist_ok=True)
-    sides = dict(zip(SIDES, reversed(SIDES.values()), strict=True)) if asked.swapped else SIDES
+    sides = {"fit": asked.fit, "held_out": asked.held_out}
     labels = [*picture_labels(asked.out, asked.folder, sides), *caption_labels()]
     lines = "".join(json.dumps(label, ensure_ascii=False) + "\n" for label in labels)
     (asked.out / "labels.jsonl").write_text(lines, encoding="utf-8")

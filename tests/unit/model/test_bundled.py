@@ -8,6 +8,8 @@ from PIL import Image
 
 from workers.config import REPOSITORY
 from workers.domain.model_card import changed_files, load_model_card
+from workers.domain.safety.calibration import load_calibration
+from workers.domain.safety.scoring import load_scoring
 from workers.model import layout
 
 ROOT = REPOSITORY / "triton_models"
@@ -60,3 +62,16 @@ def test_the_sample_artwork_is_whole_and_licensed() -> None:
         with Image.open(folder / file) as picture:
             assert picture.size == (64, 64)
     assert "Apache License" in (folder / "LICENSE").read_text()
+
+
+def test_the_bundled_calibration_is_of_the_bundled_prompts_and_model() -> None:
+    """The start would stop otherwise; what is told was judged on pictures and captions that were held out."""
+    assert load_scoring(ROOT.parent / "schemas", ROOT, load_model_card(ROOT)).revision > 0
+    calibration = load_calibration(ROOT)
+    assert calibration is not None
+    fits = {name: each.kinds() for name, each in calibration.categories.items()}
+    assert {name for name, kinds in fits.items() if "visual" in kinds} == {"alcohol", "gambling", "weapons"}
+    assert set(calibration.unknown) == {"violence"}
+    for fit in (fit for kinds in fits.values() for fit in kinds.values()):
+        assert fit.false_positive_rate == fit.false_positives / fit.negatives <= 0.05
+        assert fit.recall >= 0.5
