@@ -37,9 +37,9 @@ class Broker:
 
 
 def outbox(answer: str) -> tuple[KafkaOutbox, Broker]:
-    """An outbox over a broker."""
+    """An outbox over a broker; one that says nothing is not waited for for long, the others for as long as it takes."""
     broker = Broker(answer)
-    return KafkaOutbox(Wire(JsonCodec(), "test", "ns"), broker, seconds=0.05), broker
+    return KafkaOutbox(Wire(JsonCodec(), "test", "ns"), broker, seconds=0.05 if answer == "silent" else 60.0), broker
 
 
 async def test_an_event_is_written_under_its_key_and_id() -> None:
