@@ -107,7 +107,8 @@ class KMeansCentres:
 
     def __call__(self, vectors: Array, weights: Array) -> Chosen:
         """A centre's share is that of its posts' weights."""
-        count = min(self.count, len(vectors))
+        # Posts that show one picture twice, without captions, are one point.
+        count = min(self.count, len(np.unique(vectors, axis=0)))
         found = KMeans(count, n_init=2, random_state=1).fit(vectors)
         return _grouped(found.labels_, vectors, weights, lambda own: unit(own.mean(axis=0, dtype=np.float64)))
 
