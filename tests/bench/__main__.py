@@ -21,12 +21,12 @@ import numpy as np
 import orjson
 from rich.console import Console
 
-from tests.bench import creators, encoders, endurance, flow, machine, preparing
+from tests.bench import creators, encoders, endurance, flow, indexing, machine, posting, preparing
 from tests.bench.models import Models, build
 from tests.bench.page import page_of
 from tests.bench.photographs import MIXED, OF_1080, gallery
 from tests.bench.report import NAMES, rows_of
-from tests.bench.world import World
+from tests.bench.world import World, quiet
 from tests.reports.machine import described, installed
 from tests.reports.rows import good, table
 from tests.reports.written import write
@@ -44,6 +44,7 @@ LIGHT_SECONDS, HEAVY_SECONDS, BESIDE_SECONDS = 80.0, 50.0, 60.0
 _LOADS = ("light", "heavy")
 BESIDE_SHARE = 0.9  # of what the encoder could do in that time, beside a tenth of live posts
 WARM_UP, ENDURED, PROFILED = 4000, 20_000, 2000
+INDEXED = 1200
 
 
 class Bench:
@@ -204,6 +205,34 @@ class Bench:
         self.values["creators_cost_100k_over_1k"] = creators.ratio(found)
         self.details["creators_by_how_many_are_known"] = creators.plain(found)
 
+    def index(self) -> None:
+        """indexer_over_weaviate, facet_writes_per_post."""
+        settings, both = self.world.settings, {self.encoder, self.rest}
+        events = indexing.flock(max(100, round(self._share * INDEXED)), self.models.card, seed=1)
+        found = []
+        with quiet() as board:
+            for number in range(ROUNDS if self._share == 1 else 1):
+                self.world.alone("weaviate")
+                with machine.on({self.rest}):
+                    found.append(indexing.race(settings, events, board, f"race{number}"))
+                self.say(f"objects/s, Weaviate on a core of its own: {found[-1].told()}")
+            self.world.place(both, both, both)
+            shared = indexing.race(settings, events, board, "raceshared")
+            self.say(f"objects/s, on both cores: {shared.told()}")
+            written = posting.writes(settings, board, "writes", round(self._share * posting.VISITS) or 1)
+        self.say(
+            f"{written.posts} posts: of each {written.moved:.2f} facets inserted and {written.written:.2f} written; "
+            f"{written.alone:.2f} inserted if each came by itself"
+        )
+        self.values["indexer_over_weaviate"] = max(one.ratio() for one in found)
+        self.values["facet_writes_per_post"] = written.moved
+        rounds = {f"round {number}": asdict(one) for number, one in enumerate(found, 1)}
+        self.details["indexing"] = {
+            **rounds,
+            "both cores shared": asdict(shared),
+            "of a stream of posts": asdict(written),
+        }
+
     def profile(self) -> None:
         """No row: on what the embedder's processor time goes, with an encoder that answers at once."""
         self.world.triton(self.models.instant, {self.rest})
@@ -230,6 +259,7 @@ PARTS: dict[str, tuple[Callable[[Bench], None], tuple[str, ...]]] = {
     "endurance": (Bench.endure, ("posts_per_core_without_encoder", "rss_slope_mb_per_1000_posts")),
     "creators_rate": (Bench.creators_rate, ("creators_events_per_s",)),
     "creators_cost": (Bench.creators_cost, ("creators_cost_100k_over_1k",)),
+    "indexing": (Bench.index, ("indexer_over_weaviate", "facet_writes_per_post")),
     "profile": (Bench.profile, ()),
 }
 

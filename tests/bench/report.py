@@ -27,6 +27,8 @@ ROWS = (
     RowKind("freshness_p99_s", "s"),
     RowKind("creators_events_per_s", "events/s", 1000.0),
     RowKind("creators_cost_100k_over_1k", "x", 1.25, "at_most"),
+    RowKind("indexer_over_weaviate", "x", 0.8),
+    RowKind("facet_writes_per_post", "writes", 1.0, "at_most"),
 )
 NAMES = tuple(kind.name for kind in ROWS)
 

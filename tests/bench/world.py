@@ -116,6 +116,11 @@ class World:
         for name, pid in self.pids().items():
             pin(pid, triton if name == "triton" else embedder if name == "embedder" else others)
 
+    def alone(self, server: str) -> None:
+        """A server on the encoder's core, everything else on the other."""
+        for name, pid in self.pids().items():
+            pin(pid, self.encoder if name == server else self.rest)
+
     def pids(self) -> dict[str, int]:
         """Every process of the world by name."""
         found = {name: process.pid for name in SERVERS if (process := self._files.process(name)) is not None}

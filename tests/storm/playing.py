@@ -63,6 +63,7 @@ def play_house(servers: Settings, namespace: str, seed: int, quantizer: str = "r
                 "session_timeout_ms": 6000,
                 "fold_window": 8,
                 "batch_size": 8,
+                "indexer_batch_size": 8,
                 "retry_seconds": 0.3,
                 "retry_max_seconds": 3.0,
                 "shutdown_seconds": 10.0,

@@ -71,7 +71,7 @@ async def indexer_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[C
                     wire=wire,
                     accepted=(CreatorUpdated,),
                     handler=indexer,
-                    settings=settings,
+                    settings=settings.model_copy(update={"batch_size": settings.indexer_batch_size}),
                     lease=lease,
                     tombstones=True,
                     released=indexer.released,

@@ -131,9 +131,8 @@ class Indexer:
             await self.erase(creator_id)
         plan = await self._planned(batch, changes, objects)
         try:
-            # Creator last, so that one of a revision says that all of that revision is there.
-            await self._write("Facet", plan, lambda step: step.facets)
-            await self._write("Bio", plan, lambda step: [step.bio] if step.bio else [])
+            await self._write_facets_and_bios(plan)
+            # Last, so that a Creator of a revision says that all of that revision is there.
             await self._write("Creator", plan, lambda step: [step.creator] if step.creator else [])
             await self._delete_what_is_gone(plan)
         except BaseException:
@@ -191,6 +190,16 @@ class Indexer:
         mine = {creator_ids_[id_]: each for id_, each in creators.items()}
         said = {bio_ids[id_]: each for id_, each in bios.items()}
         return {each: Published(owned[each], said.get(each), mine.get(each)) for each in creator_ids}
+
+    async def _write_facets_and_bios(self, plan: _Plan) -> None:
+        """Side by side, and each to its end: nothing may land when the batch has been given up."""
+        ended = await asyncio.gather(
+            self._write("Facet", plan, lambda step: step.facets),
+            self._write("Bio", plan, lambda step: [step.bio] if step.bio else []),
+            return_exceptions=True,
+        )
+        for failure in filter(None, ended):
+            raise failure
 
     async def _write(self, collection: str, plan: _Plan, wanted: Callable[[Step], Sequence[StoredObject]]) -> None:
         """Write the objects of every creator of whom nothing was refused before."""

@@ -41,6 +41,8 @@ def test_the_rows_are_those_of_the_design_in_its_order() -> None:
         "freshness_p99_s",
         "creators_events_per_s",
         "creators_cost_100k_over_1k",
+        "indexer_over_weaviate",
+        "facet_writes_per_post",
     )
     assert [row["name"] for row in rows_of(dict(reversed(HOLDING.items())), {})] == list(NAMES)
 

@@ -65,8 +65,13 @@ class ObjectStore:
         """
         newest = {each.id: each for each in objects}
         errors: dict[UUID, str | None] = {each.id: _own_error(each, self._dimensions) for each in newest.values()}
-        for chunk in _chunks([each for each in newest.values() if errors[each.id] is None], _OBJECTS_PER_INSERT):
-            errors.update(await self._written_and_found(collection, chunk))
+        good = [each for each in newest.values() if errors[each.id] is None]
+        calls = [self._written_and_found(collection, chunk) for chunk in _chunks(good, _OBJECTS_PER_INSERT)]
+        # All end before the first failure is told: none may land when the caller has moved on.
+        for found in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(found, BaseException):
+                raise found
+            errors.update(found)
         return [errors[each.id] for each in objects]
 
     async def fetch(
