@@ -26,7 +26,7 @@ _HEADINGS = {
 
 def search(console: Console, api: httpx.Client, world: World, query: str, niche: str) -> int:
     """Search, show the hits and answer with how many of the first ten are posts of the niche."""
-    hits = _answer(api.get("/v1/search", params={"q": query, "limit": 10}))["hits"]
+    hits = answer_of(api.get("/v1/search", params={"q": query, "limit": 10}))["hits"]
     truth = {post.post_id: post for post in world.posts}
     table = Table(
         "post", "creator", "score", "visual", "caption", "text and niche", title=f"search: “{query}”", **_PLAIN
@@ -57,7 +57,7 @@ def seconds(console: Console, api: httpx.Client, films: Sequence[SamplePost]) ->
                 "blend": 0,
                 "limit": 100,
             }
-            hits = _answer(api.get("/v1/search", params=query))["hits"]
+            hits = answer_of(api.get("/v1/search", params=query))["hits"]
             named = next((hit["visual"]["timestamp"] for hit in hits if hit["post_id"] == film.post_id), None)
             good = named is not None and film.scene_at(named) == scene
             right, asked = right + good, asked + 1
@@ -70,7 +70,7 @@ def seconds(console: Console, api: httpx.Client, films: Sequence[SamplePost]) ->
 
 def match(console: Console, api: httpx.Client, world: World, body: Mapping[str, Any], title: str) -> dict[str, Any]:
     """Match, show creators with parts and evidence, and answer with the API's answer."""
-    answer = _answer(api.post("/v1/match", json={"limit": 10, **body}))
+    answer = answer_of(api.post("/v1/match", json={"limit": 10, **body}))
     if not answer["hits"]:
         raise StepFailedError(f"the match {title!r} found nobody")
     told: list[str] = []
@@ -94,7 +94,7 @@ def match(console: Console, api: httpx.Client, world: World, body: Mapping[str, 
 
 def why_not(console: Console, api: httpx.Client, body: Mapping[str, Any], creator_id: str) -> None:
     """Ask why a creator is not in the list, and show the sentence and the nearest post of theirs."""
-    why = _answer(api.post("/v1/match", json={"limit": SHOWN, **body, "explain_creator_id": creator_id}))["why"]
+    why = answer_of(api.post("/v1/match", json={"limit": SHOWN, **body, "explain_creator_id": creator_id}))["why"]
     if why is None or why["verdict"] == "unknown":
         raise StepFailedError(f"the match does not say why {creator_id} is not in it: {why}")
     console.print(f"  why not {creator_id}? {why['text']}", highlight=False)
@@ -102,7 +102,7 @@ def why_not(console: Console, api: httpx.Client, body: Mapping[str, Any], creato
 
 def similar(console: Console, api: httpx.Client, world: World, creator_id: str) -> int:
     """Show creators like this one; how many of the first five share their main niche."""
-    hits = _answer(api.post("/v1/similar", json={"like": [creator_id], "limit": SHOWN}))["hits"]
+    hits = answer_of(api.post("/v1/similar", json={"like": [creator_id], "limit": SHOWN}))["hits"]
     if not hits or any(hit["creator_id"] == creator_id for hit in hits):
         raise StepFailedError(f"no look-alikes of {creator_id}: {[hit['creator_id'] for hit in hits]}")
     own = world.niches[creator_id]
@@ -117,7 +117,8 @@ def posters_of(world: World, answer: Mapping[str, Any], niche: str) -> int:
     return sum(niche in world.niches.get(hit["creator_id"], {}) for hit in answer["hits"][:SHOWN])
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
+def answer_of(response: httpx.Response) -> dict[str, Any]:
+    """What the API answers; raises StepFailedError where that is no success."""
     if not response.is_success:
         raise StepFailedError(f"{response.request.url} answered {response.status_code}: {response.text[:500]}")
     return dict(response.json())

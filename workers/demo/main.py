@@ -18,6 +18,7 @@ from workers.config import Settings, load_settings
 from workers.demo.bare import bare_rate
 from workers.demo.flow import Flow, StepFailedError
 from workers.demo.loads import publish_files, publish_paced
+from workers.demo.observed import pictures_computed
 from workers.demo.sample import SampleFiles, write_sample
 from workers.demo.story import Told, tell
 from workers.demo.world import World, load_artwork, make_world
@@ -93,9 +94,10 @@ def _play(settings: Settings, console: Console, seed: int, began: float, once: b
     with httpx.Client(base_url=addresses["match"], timeout=30) as api:
         creators = tuple(profile.creator_id for profile in world.profiles)
         flow = Flow(console, api, addresses, creators, fleet.check)
-        told = tell(console, flow, world, now.strftime("%Y%m%d%H%M%S"), _loads(ready, files), LATE)
-    pictures = sum(len(post.pictures) for post in world.posts) / len(world.posts)
-    _summarise(console, told, pictures, bare_rate(ready, sorted((media_root / "sample").glob("*.jpg"))))
+        run, pictures = now.strftime("%Y%m%d%H%M%S"), partial(pictures_computed, ready)
+        told = tell(console, flow, world, run, _loads(ready, files), LATE, pictures)
+    per_post = sum(len(post.pictures) for post in world.posts) / len(world.posts)
+    _summarise(console, told, per_post, bare_rate(ready, sorted((media_root / "sample").glob("*.jpg"))))
     console.print(f"everything took {time.monotonic() - began:.0f} s", highlight=False)
     if once:
         return
@@ -143,15 +145,17 @@ def _loads(settings: Settings, files: SampleFiles) -> tuple[Callable[[], int], C
     return burst, lambda: publish_paced(settings, "posts", files.late_posts, PACED_PER_SECOND)
 
 
-def _summarise(console: Console, told: Told, pictures: float, bare: float) -> None:
-    rate = told.burst.posts_per_second * pictures
+def _summarise(console: Console, told: Told, per_post: float, bare: float) -> None:
+    rate = told.burst.posts_per_second * per_post
     console.rule("what was measured")
     console.print(
         f"  all at once: {told.burst.posts_per_second:.1f} posts/s = {rate:.1f} pictures/s from Kafka to searchable; "
         f"Triton alone: {bare:.0f} pictures/s; ratio {rate / bare:.2f}\n"
         f"  evenly paced at {PACED_PER_SECOND:.0f} posts/s: freshness (event to searchable creator) "
         f"p50 {told.paced.freshness_p50:.2f} s, p99 {told.paced.freshness_p99:.2f} s\n"
-        f"  the booked creator moved from rank {told.rank_before} to {told.rank_after}",
+        f"  the booked creator moved from rank {told.rank_before} to {told.rank_after}\n"
+        f"  the safety policy removed {told.policed.removed} creators; {told.policed.right} of {told.policed.causes} "
+        "posts named as a cause really are one; no picture was embedded again",
         highlight=False,
     )
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from workers.adapters.security import trusting
+from workers.config import Settings
+
 Labels = Mapping[str, str]
 
 
@@ -68,3 +71,10 @@ def quantile(
             return low + (high - low) * ((rank - below) / (count - below) if count > below else 1.0)
         low, below = bound, count
     return low
+
+
+def pictures_computed(settings: Settings) -> int:
+    """How many pictures Triton has computed since its start, by its own count (its statistics extension)."""
+    url = f"{settings.triton_url}/v2/models/clip_image/stats"
+    answer = httpx.get(url, timeout=10, verify=trusting(settings, "triton_ca_file")).raise_for_status().json()
+    return sum(int(model["inference_count"]) for model in answer["model_stats"])

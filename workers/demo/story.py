@@ -13,6 +13,7 @@ from rich.console import Console
 
 from workers.demo import asking, campaign
 from workers.demo.flow import POLL_SECONDS, Flow, Flowed, StepFailedError
+from workers.demo.policy import Policed, apply_policy
 from workers.demo.world import World
 
 SIGNAL_SECONDS = 30.0
@@ -38,6 +39,7 @@ class Told:
     relevant: dict[str, int]
     rank_before: int
     rank_after: int
+    policed: Policed
 
 
 def find(console: Console, api: httpx.Client, world: World) -> dict[str, int]:
@@ -116,9 +118,18 @@ def _publish(api: httpx.Client, topic: str, events: list[dict[str, Any]]) -> Non
 
 
 def tell(
-    console: Console, flow: Flow, world: World, run: str, loads: tuple[Callable[[], int], Callable[[], int]], late: int
+    console: Console,
+    flow: Flow,
+    world: World,
+    run: str,
+    loads: tuple[Callable[[], int], Callable[[], int]],
+    late: int,
+    pictures: Callable[[], int],
 ) -> Told:
-    """The whole story on running workers. ``loads`` publish everything but the late posts, then those, evenly paced."""
+    """The whole story on running workers. ``loads`` publish everything but the late posts, then those, evenly paced.
+
+    ``pictures``: how many Triton has computed so far.
+    """
     posts = len(world.posts)
     console.rule("1. posts become a searchable creator index")
     burst = flow.watch("all at once", loads[0], posts - late, 0)
@@ -130,4 +141,6 @@ def tell(
     match_briefs(console, flow.api, world)
     console.rule("4. outcomes move the next match")
     ranks = learn(console, flow.api, world, run)
-    return Told(burst, paced, relevant, *ranks)
+    console.rule("5. a safety policy changes a shortlist")
+    policed = apply_policy(console, flow.api, world, pictures)
+    return Told(burst, paced, relevant, *ranks, policed)
