@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from workers.adapters.weaviate.schema import load_collections
 from workers.config import REPOSITORY
-from workers.domain.events import Audience, Profile
-from workers.domain.filters import AUDIENCE_PROPERTIES, FILTER_FIELDS, filter_fields
+from workers.domain.events import SAFETY_CATEGORIES, Audience, Profile
+from workers.domain.filters import AUDIENCE_PROPERTIES, FILTER_FIELDS, SAFETY_PROPERTIES, filter_fields
+from workers.domain.safety.prompts import CATEGORIES
 
 
 def test_the_fields_are_those_that_the_collections_list() -> None:
@@ -47,3 +48,11 @@ def test_shares_under_other_labels_are_kept_as_json() -> None:
     fields = [filter_fields(Profile(name="Ada", audience=Audience(age=age))) for age in (one, other)]
     assert fields[0] == fields[1]
     assert "child" in str(fields[0]["audience_json"])
+
+
+def test_policies_and_filters_know_the_categories_that_posts_are_scored_for() -> None:
+    """A rule about what is never scored would refuse everybody; one that cannot be said would let everybody pass."""
+    assert SAFETY_CATEGORIES == CATEGORIES
+    assert list(SAFETY_PROPERTIES) == list(CATEGORIES)
+    fields = filter_fields(None, None, {"alcohol": 0.0, "heights": 0.5})
+    assert fields == {"safety_alcohol": 0.0}, "nought is known, and what has no property is left out"
