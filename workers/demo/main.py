@@ -154,8 +154,7 @@ def _summarise(console: Console, told: Told, per_post: float, bare: float) -> No
         f"  evenly paced at {PACED_PER_SECOND:.0f} posts/s: freshness (event to searchable creator) "
         f"p50 {told.paced.freshness_p50:.2f} s, p99 {told.paced.freshness_p99:.2f} s\n"
         f"  the booked creator moved from rank {told.rank_before} to {told.rank_after}\n"
-        f"  the safety policy removed {told.policed.removed} creators; {told.policed.right} of {told.policed.causes} "
-        "posts named as a cause really are one; no picture was embedded again",
+        f"  a safety policy removed {told.policed.removed} creators; no picture was embedded again",
         highlight=False,
     )
 

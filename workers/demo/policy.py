@@ -57,8 +57,7 @@ def apply_policy(console: Console, api: httpx.Client, world: World, pictures: Ca
     rule = SafetyRule.model_validate({"category": worst.category, "threshold": THRESHOLD, "review_from": REVIEW_FROM})
     name = worst.brand.name
     console.print(
-        f"  on the shortlist of {name}, {worst.creator_id} (rank {worst.rank}) scores {worst.score:.2f} in "
-        f"{worst.category}: the worst 5 % of what they post",
+        f"  {name}'s shortlist: {worst.creator_id} (rank {worst.rank}) scores {worst.score:.2f} in {worst.category}",
         highlight=False,
     )
     right, causes = _show_causes(console, api, world, worst)
@@ -69,12 +68,12 @@ def apply_policy(console: Console, api: httpx.Client, world: World, pictures: Ca
     removed = int(answer["filtered_out"][f"safety.{worst.category}"])
     if worst.creator_id in {hit["creator_id"] for hit in answer["hits"]} or not removed:
         raise StepFailedError(f"{worst.creator_id} is still on the shortlist of {name}, {removed} are counted out")
-    _show(console, answer, f"{name}: {worst.category} below {THRESHOLD}, to be looked at from {REVIEW_FROM}")
+    _show(console, answer, f"{name}: {worst.category} below {THRESHOLD}, a look from {REVIEW_FROM}")
     if (again := pictures() - computed) != 0:
         raise StepFailedError(f"{again} pictures were embedded for a policy")
+    among = f"{removed} of {len(world.profiles)} creators, {worst.creator_id} among them"
     console.print(
-        f"  policy 1 removed {removed} of {len(world.profiles)} creators, {worst.creator_id} among them, within "
-        f"{seconds:.1f} s; 0 of {computed} pictures were embedded again",
+        f"  it removed {among}, within {seconds:.1f} s\n  0 of {computed} pictures were embedded again",
         highlight=False,
     )
     _brief(api, worst.brand, revision + 1, None)
@@ -101,6 +100,7 @@ def _show_causes(console: Console, api: httpx.Client, world: World, worst: Unsaf
     truth = {post.post_id: post for post in world.posts}
     posts = answer_of(api.get(f"/v1/creators/{worst.creator_id}"))["safety_posts"]
     causes = [post for post in posts if worst.category in post["scores"]]
+    causes.sort(key=lambda post: -post["scores"][worst.category])
     right = 0
     for place, post in enumerate(causes):
         drawn = [each for picture in truth[post["post_id"]].pictures for each in (picture.main, picture.beside) if each]
@@ -109,16 +109,14 @@ def _show_causes(console: Console, api: httpx.Client, world: World, worst: Unsaf
         if place < SHOWN_CAUSES:
             score = post["scores"][worst.category]
             console.print(f"    {post['post_id']} at {score:.2f}: really shows {', '.join(names)}", highlight=False)
-    console.print(
-        f"  {right} of the {len(causes)} posts named as its cause really show {worst.category}", highlight=False
-    )
+    console.print(f"  {right} of {len(causes)} posts named as its cause really show {worst.category}", highlight=False)
     if not right:
         raise StepFailedError(f"no post named as the cause of {worst.category} shows it")
     return right, len(causes)
 
 
 def _show(console: Console, answer: Mapping[str, Any], title: str) -> None:
-    table = Table("#", "creator", "score", "safety", "to be looked at", title=title, box=None, pad_edge=False)
+    table = Table("#", "creator", "score", "safety", "look at", title=title, box=None, pad_edge=False)
     for hit in answer["hits"][:5]:
         known = sorted(hit["safety"].items(), key=lambda row: -row[1])[:2]
         looks = ", ".join(f"{each['category']} by {', '.join(each['posts'][:2])}" for each in hit["review"])
