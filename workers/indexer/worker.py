@@ -163,6 +163,9 @@ class Indexer:
             stored = found.get(key) or self._memory.published(key) or Published()
             revision = revision_of(stored.creator) if stored.creator is not None else None
             if is_outdated(event, revision):
+                if key in closing:
+                    # Another process has gone on: nothing of this creator is ours to make exact.
+                    self._memory.forget(key)
                 continue
             exact = key in closing or self._settling.seconds == 0
             whole = event.revision == revision and key not in closing

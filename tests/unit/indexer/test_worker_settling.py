@@ -156,6 +156,23 @@ async def test_what_is_known_of_a_partition_is_forgotten_with_it() -> None:
     assert store.all("Facet")[P].vectors["facet"].tobytes() == turned(0, 0.7)
 
 
+async def test_what_another_process_has_written_since_is_not_made_an_older_one() -> None:
+    """A write may or may not have landed, and then a newer one did: what is open here is done."""
+    store = MemoryStore()
+    here = indexer(store)
+    second = item(turn(2, 0.1), 1)
+    await handle(here, item(turn(1, 0.0), 0))
+    await handle(here, second)
+    store.gone = True
+    with pytest.raises(Unavailable):
+        await handle(here, again(second))
+    store.gone = False
+    await handle(indexer(store), item(turn(3, 0.7), 2))
+    newest = _content(store)
+    assert await handle(here, again(second)) == [Done()]
+    assert _content(store) == newest
+
+
 async def test_a_store_that_is_away_when_the_time_comes_is_asked_again_later() -> None:
     """What it has then is read back; nothing is forgotten."""
     store = MemoryStore()
