@@ -78,7 +78,7 @@ def page_of(report: Mapping[str, Any]) -> Page:
         found = details["simulation"]
         parts += [*_simulation(found, plot), *constants(found["tuning"], plot), *ablations(found["ablations"])]
         parts += [
-            *beside(found["intervals"]),
+            *beside(found["intervals"], found["gains"]),
             *fresh(found["intervals"], found["posts"] / found["plan"]["shape"]["creators"]),
         ]
     for section in details.get("stack", {}).get("sections", ()):

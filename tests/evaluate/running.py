@@ -73,9 +73,19 @@ def summary(seeds: list[dict[str, Any]]) -> dict[str, Any]:
             name: over_seeds([differences(seed["arms"], seed["arms"][name]) for seed in seeds])
             for name in (METHOD, MEAN, ORACLE)
         },
+        "gains": over_seeds([gains(seed) for seed in seeds]),
         "ablations": over_seeds(
             [differences(seed["ablations"], seed["ablations"]["as it ships"]["as it ships"]) for seed in seeds]
         ),
+    }
+
+
+def gains(seed: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """What bios and audiences bring against none, under the same truth."""
+    bio, audience = seed["bio"], seed["audience"]
+    return {
+        "bio": {name: value - bio[f"{name.rpartition(' | ')[0]} | no bios"] for name, value in bio.items()},
+        "audience": {name: value - audience["weight 0"] for name, value in audience.items()},
     }
 
 

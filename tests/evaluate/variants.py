@@ -9,11 +9,13 @@ from typing import Any, Final
 from tests.evaluate.world import Shape, World
 from workers.creators.facets import FoldSettings
 
+NEVER: Final = 1_000_000
+"""A half-life of so many days, or a window of so many posts, is none."""
 FOLDS: Final[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
     "facets at most (K)": ("facets", (1, 2, 4, 6, 12, 64)),
     "join threshold": ("join", (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)),
-    "half-life, days": ("half_life_days", (20.0, 30.0, 120.0, 1e6)),
-    "window, posts (P)": ("window", (16, 32, 64, 1_000_000)),
+    "half-life, days": ("half_life_days", (20.0, 30.0, 120.0, NEVER)),
+    "window, posts (P)": ("window", (16, 32, 64, NEVER)),
     "weight of a post that shows an earlier picture again": ("duplicate_weight", (0.05, 0.5, 1.0)),
 }
 """Settings of the fold: the field, and the values that are tried beside what ships."""
@@ -45,7 +47,7 @@ class Variant:
 def fold_variants(shipped: FoldSettings) -> list[Variant]:
     """Each setting of the fold by itself, but for the values that ship."""
     return [
-        Variant(of, f"{value:g}", replace(shipped, **{field: value}))
+        Variant(of, "none" if value == NEVER else f"{value:g}", replace(shipped, **{field: value}))
         for of, (field, values) in FOLDS.items()
         for value in values
         if value != getattr(shipped, field)
