@@ -138,6 +138,14 @@ def test_few_posts_that_change_all_the_time_are_kept_up_to_the_same_bytes(events
     assert same_bytes(kept_up(events, constants), fold_of(events, constants))
 
 
+def test_after_merges_posts_join_by_the_merged_facets_length() -> None:
+    """Forty streams of many topics and two facets: what was merged is longer than what it was merged of."""
+    constants = replace(SETTINGS, facets=2, window=64)
+    for stream in range(40):
+        events: list[AnyEvent] = [published(n, hour=n, seed=37 * stream + n * n) for n in range(30)]
+        assert same_bytes(kept_up(events, constants), fold_of(events, constants))
+
+
 @settings(max_examples=150, deadline=None)
 @given(streams)
 def test_facets_are_those_of_the_method_told_plainly(events: list[AnyEvent]) -> None:
