@@ -98,6 +98,20 @@ async def test_an_alias_of_another_version_is_left_where_it_points(
     assert pointer.collection == collection_name(namespace, "Facet", MODEL)
 
 
+async def test_how_a_collection_is_searched_becomes_as_listed_and_its_vectors_stay_packed(
+    client: WeaviateAsyncClient, listed: Collections, namespace: str
+) -> None:
+    """It takes nothing but a word to the server: a release that searches otherwise needs no new collections."""
+    other = listed.model_copy(
+        update={"vectors": listed.vectors.model_copy(update={"flat_search_cutoff": 7, "ef": 333})}
+    )
+    assert await ensure_collections(client, other, namespace, MODEL, WIDTH) == []
+    config = await client.collections.use(collection_name(namespace, "Facet", MODEL)).config.get()
+    index = config.to_dict()["vectorConfig"]["facet"]["vectorIndexConfig"]
+    assert (index["flatSearchCutoff"], index["ef"], index["rq"]["enabled"]) == (7, 333, True)
+    assert await ensure_collections(client, listed, namespace, MODEL, WIDTH) == []
+
+
 async def test_a_collection_that_differs_is_named_with_its_property(
     client: WeaviateAsyncClient, listed: Collections, namespace: str
 ) -> None:

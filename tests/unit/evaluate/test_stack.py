@@ -122,6 +122,7 @@ def test_the_ratio_is_of_the_slowest_hundredth_of_all_calls() -> None:
     details = {
         "world": {
             "creators": 1,
+            "cutoff": 200_000,
             "facets": 2,
             "dimensions": 3,
             "model": "m",
@@ -130,7 +131,7 @@ def test_the_ratio_is_of_the_slowest_hundredth_of_all_calls() -> None:
             "allowed_facets": dict.fromkeys(recalls, 7),
         },
         "recall": {
-            **dict.fromkeys(("served", "graph", "graph_150"), recalls),
+            **dict.fromkeys(("default", "served", "graph", "graph_150"), recalls),
             "whole": dict.fromkeys(("one aspect", "two aspects"), recalls),
         },
         "cells": dict.fromkeys(recalls, own),

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from weaviate import WeaviateAsyncClient
-from weaviate.classes.config import DataType, Property, Tokenization
+from weaviate.classes.config import DataType, Property, Reconfigure, Tokenization
 from weaviate.exceptions import UnexpectedStatusCodeError, WeaviateInvalidInputError
 
 from workers.adapters.weaviate.errors import asked
@@ -15,6 +15,7 @@ from workers.adapters.weaviate.names import alias_name, collection_name
 from workers.adapters.weaviate.schema import Collections, SchemaError, definition, differences
 
 _CREATION_SECONDS = 60.0
+_SEARCHED_BY = ("ef", "flatSearchCutoff")
 _TAKEN = (409, 422)
 """What Weaviate answers where the name exists: another process was faster."""
 
@@ -24,7 +25,8 @@ async def ensure_collections(
 ) -> list[str]:
     """Create the collections and aliases that are missing; the names of those created.
 
-    A property that is missing in a collection is added where nothing is filtered by it. An alias that points at another
+    A property that is missing in a collection is added where nothing is filtered by it; how a collection is searched,
+    which takes nothing to change, becomes as listed. An alias that points at another
     version stays: moving it is a cutover. Raises SchemaError naming each other difference of a collection that is there
     already, StoreUnavailable.
     """
@@ -36,6 +38,7 @@ async def ensure_collections(
     made = await asyncio.gather(*(_create_collection(client, each) for each in wanted))
     old = [each for each, is_new in zip(wanted, made, strict=True) if not is_new]
     await asyncio.gather(*(_add_kept_properties(client, each) for each in old))
+    await asyncio.gather(*(_search_as_listed(client, each) for each in old))
     wrong = [
         f"{name}: {line}"
         for name, each, is_new in zip(names, wanted, made, strict=True)
@@ -88,6 +91,20 @@ async def _add_kept_properties(client: WeaviateAsyncClient, wanted: dict[str, An
         except (UnexpectedStatusCodeError, WeaviateInvalidInputError):
             # Another process was faster, or what is wrong with it is told as a difference.
             continue
+
+
+async def _search_as_listed(client: WeaviateAsyncClient, wanted: dict[str, Any]) -> None:
+    name = wanted["class"]
+    there = (await _described(client, name)).get("vectorConfig", {})
+    for vector, config in wanted["vectorConfig"].items():
+        own = {key: config["vectorIndexConfig"][key] for key in _SEARCHED_BY}
+        has = there.get(vector, {}).get("vectorIndexConfig")
+        if has is None or all(has.get(key) == value for key, value in own.items()):
+            continue
+        index = Reconfigure.VectorIndex.hnsw(ef=own["ef"], flat_search_cutoff=own["flatSearchCutoff"])
+        update = Reconfigure.Vectors.update(name=vector, vector_index_config=index)
+        call = client.collections.use(name).config.update(vector_config=update)
+        await asked(call, f"how {name} is searched", _CREATION_SECONDS)
 
 
 async def _create_alias(client: WeaviateAsyncClient, alias: str, collection: str) -> bool:
