@@ -56,8 +56,8 @@ class Plan:
     rounds: int
 
 
-WHOLE = Plan(creators=30_000, of_each=8, searched=200, whole=30, timed=40, rounds=3)
-QUICK = Plan(creators=3_000, of_each=3, searched=20, whole=4, timed=4, rounds=3)
+WHOLE = Plan(creators=22_000, of_each=8, searched=200, whole=30, timed=40, rounds=3)
+QUICK = Plan(creators=2_200, of_each=3, searched=20, whole=4, timed=4, rounds=3)
 
 
 def measure(say: Say, folder: Path, quick: bool) -> tuple[dict[str, float], dict[str, Any]]:

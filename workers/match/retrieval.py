@@ -31,6 +31,9 @@ OF_A_CREATOR = (
 """What of a creator's profile the score sees: copied to each facet, so that one near facet of theirs brings it."""
 OF_A_FACET = ("creator_id", "share", "posts", "exemplar_post_id")
 """What the score sees of each facet, besides its vector: most of a match's time goes into what is fetched."""
+FLOORS = (0.0, 0.2, 0.4)
+"""Shares from which on facets are asked for, each by a search of its own: the nearest facets of all are mostly small
+parts of what creators post, and the score wants much of it (decision 0025: recall of the shortlist)."""
 _ROUNDS = 4
 """How often to ask, each time without those who were seen, until our side leaves enough for the shortlist."""
 
@@ -64,10 +67,12 @@ class Retrieval:
     ) -> Retrieved:
         """Creators with a facet near one of the vectors (A, d) who pass every filter. ``lifts``: by creator.
 
-        ``fetched``: how many facets to ask for by each vector, where it is not to follow from ``limit``.
+        ``fetched``: how many facets to ask for by each vector, where it is not to follow from ``limit``; then, and
+        where all that is near must be looked at, one search is made for each vector and not one for each of ``FLOORS``.
         """
         # What is refused on our side after the fact must not eat up the shortlist.
-        fetched = MOST_FETCHED if filters.on_our_side else fetched or depth(limit)
+        floors = (0.0,) if fetched or filters.on_our_side else FLOORS
+        fetched = MOST_FETCHED if filters.on_our_side else fetched or searched(limit, len(vectors))
         properties = tuple(dict.fromkeys((*OF_A_CREATOR, *(check.property for check in filters.checks.values()))))
         seen, bios, refused = dict[str, list[StoredObject]](), dict[str, Array](), dict[str, str]()
         profiles = dict[str, Mapping[str, PropertyValue]]()
@@ -75,7 +80,10 @@ class Retrieval:
             conditions = (*filters.all_conditions(), *_without(seen))
             near = await asyncio.gather(
                 *(
-                    self._index.near("Facet", vector, limit=fetched, conditions=conditions, properties=properties)
+                    self._index.near(
+                        "Facet", vector, limit=fetched, conditions=(*conditions, *_over(floor)), properties=properties
+                    )
+                    for floor in floors
                     for vector in vectors
                 )
             )
@@ -95,7 +103,7 @@ class Retrieval:
         candidates = (
             candidate_of(name, seen[name], lifts.get(name, 0.0), bios.get(name), profiles[name]) for name in kept
         )
-        cuts = tuple(hits[-1].cosine if hits else None for hits in near)
+        cuts = tuple(hits[-1].cosine if hits else None for hits in near[: len(vectors)])
         return Retrieved(tuple(candidates), Counter(refused.values()), cuts)
 
     async def _refused(self, filters: HardFilters, copies: Mapping[str, Mapping[str, PropertyValue]]) -> dict[str, str]:
@@ -147,6 +155,15 @@ class Retrieval:
         ids = {bio_object_id(creator_id, self._model_version): creator_id for creator_id in creators}
         found = await self._index.fetch("Bio", list(ids), vectors=True, properties=())
         return {ids[name]: each.vectors["bio"] for name, each in found.items() if "bio" in each.vectors}
+
+
+def searched(limit: int, aspects: int) -> int:
+    """How many facets each search of a match asks for. Whom two aspects find together neither may find first."""
+    return depth(limit) if aspects > 1 else depth(limit) // 2
+
+
+def _over(floor: float) -> tuple[Condition, ...]:
+    return (Condition("share", "at_least", floor),) if floor else ()
 
 
 def _without(seen: Collection[str]) -> tuple[Condition, ...]:

@@ -330,3 +330,15 @@ async def test_a_post_has_a_state(api: httpx.AsyncClient, world: World) -> None:
     assert (here["state"], here["pictures"]) == ("embedded", ["https://x/here"])
     assert (await api.get("/v1/posts/gone")).json()["state"] == "removed"
     assert (await api.get("/v1/posts/none")).status_code == 404
+
+
+async def test_who_posts_little_else_is_found_behind_many_who_hardly_post_it(
+    api: httpx.AsyncClient, world: World
+) -> None:
+    """Small facets may be nearer by the hundred: a search of its own looks among the large ones."""
+    for number in range(200):
+        world.creator(f"light-{number:03d}", {"bread": 0.05, "chess": 0.95}, safety={"alcohol": 0.1})
+    for name in ("eva", "ann", "bea"):
+        world.creator(name, {"bread cat": 0.9, "dog": 0.1}, safety={"alcohol": 0.1})
+    answer = await matched(api, aspects=[{"text": "bread", "weight": 1.0}], limit=3, weights={"bio": 0})
+    assert who(answer) == ["ann", "bea", "eva"]

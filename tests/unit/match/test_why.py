@@ -92,7 +92,7 @@ async def test_a_creator_whose_facets_are_too_far_from_the_brief(
     api: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the cosine of the nearest, and the one that was needed."""
-    monkeypatch.setattr(search, "LEAST_FETCHED", 3)
+    monkeypatch.setattr(search, "LEAST_FETCHED", 6)
     world.creator("far", {"chess": 0.5, "bread chess sport cat": 0.5})
     told = await why(api, "far", limit=1)
     assert told["verdict"] == "not_near"
