@@ -23,6 +23,7 @@ FEW = 4
 """Posts known of a creator who has just been found."""
 PAIRS = 200
 _WEIGHTS = (0.15, 0.3, 1.0)
+_WHATEVER = ", as much whatever the posts"
 
 
 class Judged(Protocol):
@@ -66,7 +67,7 @@ def _bios(seed: Judged) -> dict[str, float]:
         posts = np.array([len(own.posts) for own in rows])
         for population, who in whose.items():
             for how, part in _bio(seed, held, posts).items():
-                for weight in _WEIGHTS if how == "" else (DEFAULT_WEIGHTS["bio"],):
+                for weight in (DEFAULT_WEIGHTS["bio"],) if how == _WHATEVER else _WEIGHTS:
                     tried[f"{population}{how}, {weight:g}"] = scores + weight * np.where(who, part, NEUTRAL)
         for name, judge in judges.items():
             found |= {f"{known} | {name} | {what}": judge.ndcg10(given) for what, given in tried.items()}
@@ -93,7 +94,7 @@ def _bio(seed: Judged, held: Searchable, posts: Array) -> dict[str, Array]:
     return {
         "": served(posts),
         ", no gate": NEUTRAL + 0.5 * trust * np.clip(seed.queries @ bios.T, -1.0, 1.0),
-        ", as much whatever the posts": served(np.zeros(len(bios), dtype=int)),
+        _WHATEVER: served(np.zeros(len(bios), dtype=int)),
     }
 
 

@@ -22,7 +22,7 @@ COSTS: Mapping[str, str] = {
     "half-life, days": "forward decay: a power of two for each post",
     "window, posts (P)": "the window's step: folded again at every P-th post; it bounds memory and the cost of a fold",
     "refold": (
-        "folding the window again at a late, edited or removed post. It is kept though it brings the ranking nothing: "
+        "folding the window again at a late, edited or removed post. It is kept whatever it brings to the ranking: "
         "without it a creator would depend on the order in which events came, and neither a replay nor `verify` could "
         "tell right from wrong (law 8)"
     ),
