@@ -199,6 +199,9 @@ class Settings(BaseSettings):
         0.01, ge=0, le=1, description="Cosine distance from what is stored up to which a vector waits for settling"
     )
     indexer_share: float = Field(0.05, ge=0, le=1, description="Change of a facet's share that waits for settling")
+    indexer_safety: float = Field(
+        0.02, ge=0, le=1, description="Change of a safety score, as facets filter by it, that waits for settling"
+    )
     indexer_settle_seconds: float = Field(
         30.0, ge=0, le=3600, description="Quiet of a creator after which exact values are written; 0: always at once"
     )

@@ -30,8 +30,9 @@ from workers.domain.erasure import ErasureKey
 from workers.domain.events import CreatorUpdated, PostEmbedded
 from workers.domain.model_card import ModelCard, load_model_card
 from workers.domain.vectors import Array, to_bytes, unit
+from workers.indexer.main import settling_of
 from workers.indexer.objects import creator_objects
-from workers.indexer.settling import Published, Thresholds, next_step
+from workers.indexer.settling import Published, next_step
 from workers.stack.progress import Board
 from workers.wire.cloudevents import Wire
 from workers.wire.records import InRecord, Item, OutRecord, Position
@@ -169,7 +170,7 @@ class Alone:
 
     def __init__(self, settings: Settings, card: ModelCard) -> None:
         self._settings, self._dimensions = settings, card.dimensions
-        self._thresholds = Thresholds(settings.indexer_moved, settings.indexer_share)
+        self._thresholds = settling_of(settings).thresholds
         self._stored: dict[str, Published] = {}
         self.moved = 0
 

@@ -39,7 +39,7 @@ from workers.domain.vectors import Array, centre
 from workers.verify.lines import signal_values, update_values
 
 TOLERANCE = 1e-3
-COSINE, SHARE = 0.99, 0.05
+COSINE, SHARE, SCORE = 0.99, 0.05, 0.02
 """How far facets and creators may be off at once, before their creator is settled."""
 Key = tuple[str, ...]
 Line = dict[str, Any]
@@ -315,7 +315,9 @@ def _unlike(expected: Line, line: Line) -> list[str]:
 def _far_off(expected: Line, line: Line) -> list[str]:
     """The same of an object of the indexer's whose creator may not be settled yet."""
     behind = {"vectors", "share", "posts", "revision"} if line["kind"] != "creator" else {"vectors"}
-    found = _unlike({name: value for name, value in expected.items() if name not in behind}, line)
+    scores = [name for name in expected if name.startswith("safety_") and line["kind"] != "creator"]
+    near = {name for name in scores if _score_near(expected[name], line.get(name))}
+    found = _unlike({name: value for name, value in expected.items() if name not in behind | near}, line)
     if abs(expected.get("share", 0.0) - line.get("share", 0.0)) > SHARE:
         found.append(f"share is {line.get('share')}, must be near {expected['share']}")
     for name in sorted({*expected["vectors"], *line["vectors"]}):
@@ -323,6 +325,10 @@ def _far_off(expected: Line, line: Line) -> list[str]:
         if wanted is None or there is None or not _near(np.asarray(wanted, float), np.asarray(there, float)):
             found.append(f"vector {name} is far off")
     return found
+
+
+def _score_near(one: Any, other: Any) -> bool:
+    return isinstance(one, float) and isinstance(other, float | int) and abs(one - other) <= SCORE
 
 
 def _near(one: Array, other: Array) -> bool:

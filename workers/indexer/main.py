@@ -38,7 +38,7 @@ def run(settings: Settings) -> int:
 
 def settling_of(settings: Settings) -> Settling:
     """How much of a change waits, and for how long."""
-    thresholds = Thresholds(settings.indexer_moved, settings.indexer_share)
+    thresholds = Thresholds(settings.indexer_moved, settings.indexer_share, settings.indexer_safety)
     return Settling(thresholds, settings.indexer_settle_seconds, settings.indexer_creators)
 
 

@@ -15,22 +15,29 @@ from uuid import UUID
 
 import numpy as np
 
+from workers.domain.filters import SAFETY_PROPERTIES
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array
 from workers.indexer.objects import CreatorObjects
 
 TRAILING: Final = frozenset({"share", "posts", "last_at", "creator_revision", "revision", "last_published_at"})
 """Properties of a facet or a bio that may be behind until the creator is settled; all others are what is said."""
+_SCORES: Final = frozenset(SAFETY_PROPERTIES.values())
 ACTIVITY: Final = timedelta(days=1)
 """How far ``last_published_at`` may be behind on them: it is asked for in days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Up to which cosine distance from what is stored a vector waits, and up to which change a facet's share."""
+    """Up to which cosine distance from what is stored a vector waits, and up to which change a share and a score.
+
+    ``safety``: of a score that policies filter by. Every post moves the tail of each category a little; a facet's copy
+    that had to follow at once would be written with each post of its creator.
+    """
 
     moved: float
     share: float
+    safety: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ def next_step(
     ``whole``: everything is written, though it may be there: that heals what the store has lost.
     """
     facets = {each.id: _facet(each, stored.facets.get(each.id), thresholds, exact, whole) for each in said.facets}
-    bio = None if said.bio is None else _bio(said.bio, stored.bio, exact)
+    bio = None if said.bio is None else _bio(said.bio, stored.bio, thresholds, exact)
     creator = said.creator if exact else _kept(said.creator, stored.creator, thresholds)
     after = Published(facets, bio, creator)
 
@@ -96,7 +103,8 @@ def moved(said: StoredObject, stored: StoredObject, thresholds: Thresholds) -> b
 
 
 def shown_otherwise(said: StoredObject, stored: StoredObject, thresholds: Thresholds) -> bool:
-    """Whether a property filters or shows otherwise than it is said: a share by more than may wait, activity by a day.
+    """Whether a property filters or shows otherwise than it is said: shares and scores by more than may wait, activity
+    by a day.
 
     The numbers and times of ``TRAILING`` besides these may be behind.
     """
@@ -110,7 +118,14 @@ def shown_otherwise(said: StoredObject, stored: StoredObject, thresholds: Thresh
     elif active != known:
         return True
     names = (said.properties.keys() | stored.properties.keys()) - TRAILING
-    return _differ(names, said.properties, stored.properties)
+    near = {name for name in _SCORES & names if _near(said, stored, name, thresholds.safety)}
+    return _differ(names - near, said.properties, stored.properties)
+
+
+def _near(said: StoredObject, stored: StoredObject, name: str, most: float) -> bool:
+    """Whether both have a score, and it changed by no more than may wait: known and unknown are never near."""
+    one, other = said.properties.get(name), stored.properties.get(name)
+    return isinstance(one, float | int) and isinstance(other, float | int) and abs(one - other) <= most
 
 
 def distance(one: Array, other: Array) -> float:
@@ -147,11 +162,16 @@ def _facet(
     )
 
 
-def _bio(said: StoredObject, stored: StoredObject | None, exact: bool) -> StoredObject:
+def _bio(said: StoredObject, stored: StoredObject | None, thresholds: Thresholds, exact: bool) -> StoredObject:
     """A bio that has changed is written at once; what else its object says is filters' copies, and a revision."""
-    if exact or stored is None or not same_vectors(said, stored) or shown_otherwise(said, stored, Thresholds(0, 0)):
+    if exact or stored is None or not bio_may_wait(said, stored, thresholds):
         return said
     return stored
+
+
+def bio_may_wait(said: StoredObject, stored: StoredObject, thresholds: Thresholds) -> bool:
+    """The same of a bio, whose vector never waits."""
+    return same_vectors(said, stored) and not shown_otherwise(said, stored, thresholds)
 
 
 def _kept(said: StoredObject, stored: StoredObject | None, thresholds: Thresholds) -> StoredObject:

@@ -8,7 +8,7 @@ from uuid import UUID
 from workers.domain.events import CreatorUpdated
 from workers.domain.stored import StoredObject
 from workers.indexer.objects import CreatorObjects, creator_objects
-from workers.indexer.settling import Thresholds, may_wait, moved
+from workers.indexer.settling import Thresholds, bio_may_wait, may_wait, moved
 from workers.verify.differences import Difference, Kind, What, unlike, unlike_properties
 
 Wanted = dict[tuple[Kind, UUID], StoredObject]
@@ -46,7 +46,7 @@ def _waits(kind: Kind, expected: StoredObject, stored: StoredObject, thresholds:
     if kind == "facet":
         return may_wait(expected, stored, thresholds)
     if kind == "bio":
-        return may_wait(expected, stored, Thresholds(0.0, 0.0))
+        return bio_may_wait(expected, stored, thresholds)
     return not any(unlike_properties(expected.properties, stored.properties)) and not moved(
         expected, stored, thresholds
     )

@@ -15,6 +15,9 @@ POSTS = ("p", "q", "r")
 TURNS = (0.0, 0.03, 0.1, 0.16, 0.7)
 """Radians: cosine distances of 0, 0.0005, 0.005, 0.013 and 0.235."""
 
+SAFETY: tuple[dict[str, float], ...] = ({}, {"alcohol": 0.10}, {"alcohol": 0.11}, {"alcohol": 0.115}, {"alcohol": 0.4})
+"""Scores that are not known, and that move by less and by more than may wait."""
+
 
 def turned(seed: int, angle: float) -> bytes:
     """A unit vector that has turned by so much from that of the seed, in a plane of its own."""
@@ -47,7 +50,7 @@ def streams(draw: st.DrawFn, creator: str = "c", most: int = 7) -> list[CreatorU
                 bio=draw(st.sampled_from([None, vector(7), vector(7), vector(8)])),
                 profile=Profile(name="Ada", country=draw(st.sampled_from(["GB", "GB", "FR"]))),
                 last_published_at=NOON + timedelta(days=days),
-            ).model_copy(update={"posts": draw(st.integers(1, 9))})
+            ).model_copy(update={"posts": draw(st.integers(1, 9)), "safety": draw(st.sampled_from(SAFETY))})
         )
     assert all(len(each.vector) == 4 * WIDTH for event in events for each in event.facets)
     return events
