@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from workers.domain.events.creators import MOST_NOTABLE
 from workers.domain.vectors import Array
 
 Scores = Sequence[tuple[str, float]]
@@ -22,7 +23,6 @@ LEAST_KNOWN: Final = 0.5
 """The part of the output that must be scored for a category to be known."""
 NOTABLE: Final = 0.2
 """The probability from which a post is shown as a cause."""
-MOST_NOTABLE: Final = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)

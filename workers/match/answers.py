@@ -109,10 +109,13 @@ class CreatorAnswer(BaseModel):
 
 
 class ReviewAnswer(BaseModel):
-    """What a brand's safety policy wants a person to look at: a score in the review band, and the posts behind it."""
+    """What a brand's safety policy wants a person to look at: a score in the review band, and the posts behind it.
+
+    ``score`` null: too little of the creator is known for one, which the policy allows, but these posts are over it.
+    """
 
     category: str
-    score: float
+    score: float | None
     posts: list[str]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from workers.domain.events import SafetyPolicy, SafetyRule
+from workers.domain.events.creators import MOST_NOTABLE
 from workers.domain.stored import PropertyValue
 
 UnknownSafety = Literal["allow", "refuse"]
@@ -53,7 +54,10 @@ NOTHING_KNOWN: Final = KnownSafety()
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule says of a creator: ``score`` None where it is not known; ``posts`` caused it, the worst first."""
+    """What a rule says of a creator: ``score`` None where it is not known; ``posts`` caused it, the worst first.
+
+    Of a creator who passes though the score is not known, ``posts`` are those that by themselves are over the rule.
+    """
 
     rule: SafetyRule
     verdict: Verdict
@@ -79,10 +83,11 @@ def score_within(known: KnownSafety, category: str, since: datetime | None) -> f
 
     The worst ``tail`` is filled with the notable posts that are left. What fills the rest counts as what filled it in
     the score itself; where notable posts had filled all of it, as clean: at most the notable probability is missed.
+    Of so many notable posts that not all may be listed nothing is forgiven: what took the old ones' place is not known.
     """
     score = known.scores.get(category)
     width = known.tail * known.coverage.get(category, 1.0)
-    if score is None or since is None or width <= 0:
+    if score is None or since is None or width <= 0 or len(known.posts) >= MOST_NOTABLE:
         return score
     told, unfilled = _filled(known.causes(category), category, width)
     beside = max(0.0, score * width - told) / unfilled if unfilled > _HARDLY * width else 0.0
@@ -117,9 +122,13 @@ def finding(
     """What one rule says of a creator who is not cleared."""
     since = looks_back_to(rule, now)
     score = score_within(known, rule.category, since)
+    causes = known.causes(rule.category, since)
     if score is None:
-        return Finding(rule, "passes" if unknown_allowed(rule, policy, asked) else "refused", None)
-    posts = tuple(post.post_id for post in known.causes(rule.category, since))
+        # Too little is known to judge the creator, enough to tell of these posts.
+        bad = tuple(post.post_id for post in causes if post.scores[rule.category] >= rule.threshold)
+        allowed: Verdict = "review" if bad else "passes"
+        return Finding(rule, allowed if unknown_allowed(rule, policy, asked) else "refused", None, bad)
+    posts = tuple(post.post_id for post in causes)
     if score >= rule.threshold:
         return Finding(rule, "refused", score, posts)
     review = rule.review_from is not None and score >= rule.review_from
@@ -132,9 +141,13 @@ def looks_back_to(rule: SafetyRule, now: datetime) -> datetime | None:
 
 
 def may_be_reviewed(policy: SafetyPolicy, creator_id: str, scores: Mapping[str, float]) -> bool:
-    """Whether a rule may want a person to look at a creator of these scores: no look-back makes a score greater."""
+    """Whether a rule may want a person to look at a creator of these scores: no look-back makes a score greater.
+
+    Where a score is not known, a few posts of theirs may be known all the same.
+    """
     return creator_id not in policy.cleared and any(
-        rule.review_from is not None and scores.get(rule.category, -1.0) >= rule.review_from for rule in policy.rules
+        rule.category not in scores or (rule.review_from is not None and scores[rule.category] >= rule.review_from)
+        for rule in policy.rules
     )
 
 

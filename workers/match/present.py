@@ -105,11 +105,7 @@ def ranked_answer(
 
 
 def _review(found: Sequence[Finding]) -> list[ReviewAnswer]:
-    return [
-        ReviewAnswer(category=each.rule.category, score=each.score, posts=list(each.posts))
-        for each in found
-        if each.score is not None
-    ]
+    return [ReviewAnswer(category=each.rule.category, score=each.score, posts=list(each.posts)) for each in found]
 
 
 def creator_answer(

@@ -16,7 +16,7 @@ from workers.domain.queries import Condition
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array
 from workers.match.filters import HardFilters, read_json
-from workers.match.judging import NOTHING_KNOWN, KnownSafety, known_safety
+from workers.match.judging import KnownSafety, known_safety
 from workers.match.ports import Index
 from workers.match.ranking import Candidate, CandidateFacet
 from workers.match.safety import reason_of, scores_of
@@ -117,7 +117,8 @@ class Retrieval:
         unsure = [name for name, own in copies.items() if name not in refused and looks.must_see(name, scores_of(own))]
         known = await self.safety_of(unsure)
         for name in unsure:
-            if found := looks.refusals(name, known.get(name, NOTHING_KNOWN)):
+            # Facets are written before their Creator: until that is there, nothing is forgiven.
+            if found := looks.refusals(name, known.get(name) or KnownSafety(scores_of(copies[name]))):
                 refused[name] = reason_of(found[0].rule.category)
         return refused
 

@@ -83,11 +83,15 @@ def _evidence(hits: list[dict[str, Any]]) -> list[str]:
 
 def _to_review(hits: list[dict[str, Any]]) -> list[str]:
     lines = [
-        f"  {hit['rank']}: {each['category']} {each['score']:.3f}, by {', '.join(each['posts']) or 'no single post'}"
+        f"  {hit['rank']}: {each['category']} {_score(each)}, by {', '.join(each['posts']) or 'no single post'}"
         for hit in hits
         for each in hit["review"]
     ]
     return ["to be looked at", *lines] if lines else []
+
+
+def _score(review: dict[str, Any]) -> str:
+    return "not known" if review["score"] is None else f"{review['score']:.3f}"
 
 
 def _policy(answer: dict[str, Any]) -> list[str]:

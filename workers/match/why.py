@@ -19,7 +19,7 @@ from workers.match.judging import NOTHING_KNOWN, Finding, KnownSafety, known_saf
 from workers.match.ports import Index
 from workers.match.ranking import Candidate, Question, Ranked, rank
 from workers.match.retrieval import Retrieval, Retrieved, candidate_of, newest
-from workers.match.safety import reason_of
+from workers.match.safety import reason_of, scores_of
 
 Verdict = Literal["unknown", "erased", "not_searchable", "refused", "not_near", "ranked", "shortlisted"]
 
@@ -92,7 +92,7 @@ class Reasons:
         if whole is None and not facets:
             return Why(creator_id, "unknown")
         properties = newest(facets).properties if facets else whole.properties if whole else {}
-        known = known_safety(whole.properties) if whole else KnownSafety()
+        known = known_safety(whole.properties) if whole else KnownSafety(scores_of(properties))
         refused = refusals(asked.filters, properties, known)
         if not facets:
             return Why(creator_id, "not_searchable", refused)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.unit.creators.world import DIMENSIONS, SETTINGS, fold_of, look, published, removed
 from workers.creators.fold import with_scores
 from workers.creators.rows import newer, post_row
-from workers.creators.safety import MOST_NOTABLE, NOTABLE, Output, assess, scores_of
+from workers.creators.safety import NOTABLE, Output, assess, scores_of
 from workers.creators.updates import creator_updated, update_id
+from workers.domain.events.creators import MOST_NOTABLE
 
 TAIL = 0.05
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.indexer.events import updated
 from workers.creators.safety import Output, assess, scores_of
 from workers.domain.events import NotablePost, SafetyPolicy
+from workers.domain.events.creators import MOST_NOTABLE
 from workers.indexer.objects import creator_objects
 from workers.match.judging import (
     CausingPost,
@@ -82,7 +83,7 @@ def test_a_cleared_creator_is_asked_nothing() -> None:
     assert findings(strict, "ann", known(0.9), NOW) == ()
     assert not may_be_reviewed(strict, "ann", {"alcohol": 0.05})
     assert may_be_reviewed(strict, "bea", {"alcohol": 0.05})
-    assert not may_be_reviewed(strict, "bea", {"drugs": 0.05}), "a score that is not known is no reason to look"
+    assert may_be_reviewed(strict, "bea", {"drugs": 0.05}), "where the score is not known, posts may be"
 
 
 def test_the_posts_that_caused_a_score_are_named_the_worst_first() -> None:
@@ -105,9 +106,35 @@ def test_posts_from_before_the_look_back_count_as_clean() -> None:
     assert score_within(half, "drugs", NOW) is None
 
 
+def test_of_more_notable_posts_than_are_listed_nothing_is_forgiven() -> None:
+    """The listed ones are old and fill the tail; the new ones, nearly as bad, are not listed."""
+    listed = [(f"old-{number}", 0.01, 0.95, 300) for number in range(MOST_NOTABLE)]
+    assert score_within(known(0.95, *listed), "alcohol", NOW - timedelta(days=30)) == 0.95
+    assert score_within(known(0.95, *listed[1:]), "alcohol", NOW - timedelta(days=30)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("probability", "age", "fields", "expected"),
+    [
+        (0.9, 3, {"unknown": "allow"}, ("review", ("wine",))),
+        (0.3, 3, {"unknown": "allow"}, ("passes", ())),
+        (0.9, 300, {"unknown": "allow"}, ("passes", ())),
+        (0.9, 3, {}, ("refused", ("wine",))),
+    ],
+)
+def test_posts_that_are_known_to_be_over_a_rule_are_looked_at_though_the_creator_is_not_known(
+    probability: float, age: int, fields: dict[str, object], expected: tuple[Verdict, tuple[str, ...]]
+) -> None:
+    """A policy that lets pass what is not known has not said that what is known shall pass unseen."""
+    rules = policy({"category": "alcohol", "threshold": 0.4, "look_back_days": 30}, **fields)
+    (found,) = findings(rules, "ann", known(None, ("wine", 0.01, probability, age)), NOW)
+    assert ((found.verdict, found.posts), found.score) == (expected, None)
+    assert may_be_reviewed(rules, "ann", {})
+
+
 ages = st.integers(0, 400)
 posts = st.lists(
-    st.tuples(st.sampled_from([0.01, 0.02, 0.05]), st.sampled_from([0.0, 0.1, 0.3, 0.9]), ages), max_size=40
+    st.tuples(st.sampled_from([0.01, 0.02, 0.05]), st.sampled_from([0.0, 0.1, 0.3, 0.9]), ages), max_size=120
 )
 
 

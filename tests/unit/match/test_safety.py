@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.unit.match.world import NOW, World
+from tests.unit.match.world import MODEL, NOW, World
 from workers.domain.events import MatchServed
+from workers.domain.ids import creator_object_id
 from workers.match import retrieval
 
 CLEAN = {"alcohol": 0.05, "gambling": 0.0}
@@ -149,10 +150,29 @@ async def test_only_creators_in_doubt_are_looked_at_one_by_one(
 
     monkeypatch.setattr(retrieval.Retrieval, "safety_of", watched)
     await matched(api, world, rule(0.7, look_back_days=150), unknown="allow")
-    assert asked == [["cid"], []], "first for the rule, then for the review list"
+    assert asked == [["cid"], ["dan"]], "first for the rule, then for the review list: of dan posts may be known"
     asked.clear()
     await matched(api, world, rule(0.7))
     assert asked == [[]]
+
+
+async def test_a_policy_that_lets_pass_what_is_not_known_shows_what_is(api: httpx.AsyncClient, world: World) -> None:
+    """Too few posts are scored for a score, and one of them is over the rule: it is said, without a number."""
+    world.creator("eve", {"bread": 1.0}, safety_posts=[cause("rum", 0.9)])
+    answer = await matched(api, world, rule(0.7), unknown="allow")
+    reviews = {hit["creator_id"]: hit["review"] for hit in answer["hits"] if hit["review"]}
+    assert reviews == {"eve": [{"category": "alcohol", "score": None, "posts": ["rum"]}]}
+
+
+async def test_nothing_is_forgiven_of_whom_the_causes_are_not_there_yet(api: httpx.AsyncClient, world: World) -> None:
+    """Facets are written before their Creator: the score that they say stands."""
+    name = creator_object_id("cid", MODEL)
+    lax = {"unknown": "allow", "asked": {"explain_creator_id": "cid"}}
+    assert "cid" in who(await matched(api, world, rule(0.7, look_back_days=150), **lax))
+    del world.index.collections["Creator"][name]
+    answer = await matched(api, world, rule(0.7, look_back_days=150), **lax)
+    assert "cid" not in who(answer)
+    assert answer["why"]["refused"][0]["found"] == {"safety_alcohol": 0.8}
 
 
 async def test_refusals_on_our_side_do_not_starve_a_shortlist(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from workers.domain.events.envelope import Event, Record
 from workers.domain.events.profiles import Profile
 from workers.domain.fields import Count, Identifier, Label, ModelVersion, Share, Timestamp, Vector
+
+MOST_NOTABLE: Final = 64
+"""Notable posts that an update names at most: where there are as many, there may be more."""
 
 
 class Facet(Record):
@@ -40,7 +43,8 @@ class CreatorUpdated(Event):
     ``safety``: by category the mean probability over the worst ``safety_tail`` of the output (expected shortfall); a
     category that is not known of half of the output is absent, which does not mean 0. ``safety_coverage``: of how much
     of the output each category is known. ``safety_posts`` caused the scores, the greatest part first.
-    ``safety_revision`` is the sum of the rows' own: of two updates of one revision the greater is the newer.
+    ``safety_revision`` is the sum of the rows' own: it rises where posts are scored anew, falls where a post goes. Of
+    two updates of one revision the later in the topic is the newer.
     """
 
     key_field = "creator_id"
@@ -55,7 +59,7 @@ class CreatorUpdated(Event):
     profile: Profile | None = None
     last_published_at: Timestamp | None = None
     safety: Annotated[dict[Label, Share], Field(max_length=64)] = {}
-    safety_posts: Annotated[tuple[NotablePost, ...], Field(max_length=64)] = ()
+    safety_posts: Annotated[tuple[NotablePost, ...], Field(max_length=MOST_NOTABLE)] = ()
     safety_coverage: Annotated[dict[Label, Share], Field(max_length=64)] = {}
     safety_tail: Share = 0.0
     safety_revision: Annotated[int, Field(ge=0, lt=2**63)] = 0
