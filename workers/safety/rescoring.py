@@ -133,11 +133,14 @@ class Rescoring:
         few = [self._open[place] for place in range(min(_LOOKED_AT_ONCE, len(self._open)))]
         found = await self._store.fetch("Post", few)
         done = {id_ for id_ in few if self._answered(found.get(id_))}
+        # Those that do not come go behind the others, so that they do not hide them.
+        for _ in few:
+            if (id_ := self._open.popleft()) not in done:
+                self._open.append(id_)
         if not done:
             await self._pause(_PAUSE)
             return
         self._moved_at = self._monotonic()
-        self._open = deque(id_ for id_ in self._open if id_ not in done)
         self._told(self._report, self._total)
 
     def _answered(self, post: StoredObject | None) -> bool:

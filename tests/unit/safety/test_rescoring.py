@@ -103,6 +103,25 @@ async def test_an_embedder_that_does_not_answer_is_not_waited_for_for_ever(road:
     assert road.now >= rescoring.STILL_SECONDS
 
 
+async def test_posts_that_are_never_scored_do_not_hide_those_that_are(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two are dead letters, say: those behind them are looked at all the same, and named to the end."""
+    monkeypatch.setattr(rescoring, "_LOOKED_AT_ONCE", 2)
+    monkeypatch.setattr(rescoring, "MOST_OPEN", 3)
+    give, lost = road.house.give, set[str]()
+
+    async def losing(*events: SafetyRevised) -> object:
+        if len(lost) < 2:
+            lost.add(events[0].post_id)
+            return None
+        return await give(*events)
+
+    road.house.give = losing  # type: ignore[method-assign,assignment]
+    report = await road.rescore()
+    assert (report.named, report.scored, report.left) == (4, 2, 2)
+
+
 async def test_without_waiting_posts_are_named_alone(road: Road) -> None:
     """The embedder has them on its topic."""
     road.asleep = True
