@@ -48,6 +48,8 @@ def evaluate(
             report["against"] = compared(report, before)
         except ValueError as error:
             raise _fail(f"--against: {error}") from error
+        except (KeyError, TypeError) as error:
+            raise _fail(f"{against}: not a report that --out kept") from error
     if out is not None:
         out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     if as_json:

@@ -60,7 +60,8 @@ class Label(BaseModel):
 def read_labels(file: Path) -> list[Label]:
     """All lines but blank ones. Raises SafetyError naming file, line and field of each that is wrong, ten at most."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: captions hold other line separators than those that end a line of JSON.
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SafetyError(f"{file} cannot be read: {error}") from error
     labels, wrong = [], []

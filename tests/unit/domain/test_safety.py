@@ -61,6 +61,7 @@ def changed(folder: Path, path: str, value: object) -> Path:
         ("categories.sweets", {"meaning": "cake", "prompts": ["cake"]}, "not known: sweets"),
         ("categories.drugs.prompts", [], "categories.drugs.prompts"),
         ("categories.drugs.words", ["Weed", "weed"], "said twice: weed"),
+        ("categories.drugs.words", ["weed", "\ufe0f"], "nothing that can be said: '\\ufe0f'"),
         ("categories.drugs.shown_by", ["sound"], "categories.drugs.shown_by"),
         ("categories.drugs.colour", "green", "categories.drugs.colour"),
     ],

@@ -87,6 +87,15 @@ def test_a_run_is_compared_with_one_that_was_kept(url: str, tmp_path: Path) -> N
     assert "over 1 briefs" in runner.invoke(app, [second, "--api", url, "--against", str(kept)]).output
 
 
+def test_a_report_that_somebody_changed_is_told_apart(url: str, tmp_path: Path) -> None:
+    """Usage, not a traceback."""
+    for briefs in ([{}], [None], {"a": 1}):
+        kept = tmp_path / "before.json"
+        kept.write_text(json.dumps({"at": [10, 50], "mean": {}, "briefs": briefs}))
+        found = runner.invoke(app, [labels(tmp_path, BREAD), "--api", url, "--against", str(kept)])
+        assert (found.exit_code, "not a report" in found.output) == (2, True), found.output
+
+
 def test_bad_lines_end_it_before_anything_is_asked(tmp_path: Path) -> None:
     """All of them, by number; nobody listens at the address."""
     found = runner.invoke(app, [labels(tmp_path, BREAD, "{", {"brief": "x"}), "--api", "http://127.0.0.1:9"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
     """As any wrong argument."""
     with pytest.raises(SafetyError, match=r"none\.jsonl cannot be read"):
         read_labels(tmp_path / "none.jsonl")
+
+
+def test_captions_hold_whatever_separators_people_write(tmp_path: Path) -> None:
+    """Only the end of a line ends one; a mark at the file's beginning is none of it."""
+    texts = ["one\u2028two", "three\u0085four", "five\u2029six"]
+    file = written(tmp_path, *(json.dumps({"text": text}, ensure_ascii=False) for text in texts))
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert [label.text for label in read_labels(file)] == texts
 
 
 def test_many_wrong_lines_are_counted(tmp_path: Path) -> None:

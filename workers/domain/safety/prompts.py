@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from workers.domain.events.policies import SAFETY_CATEGORIES
+from workers.domain.safety.words import folded
 
 PROMPTS_FILE: Final = "safety.yaml"
 CATEGORIES: Final[tuple[str, ...]] = SAFETY_CATEGORIES
@@ -39,6 +40,9 @@ class Category(_Part):
     def _each_once(self) -> Self:
         for name in ("shown_by", "words", "prompts"):
             _distinct(name, [each.casefold() for each in getattr(self, name)])
+        if empty := [word for word in self.words if not folded(word)]:
+            # It would be found in every caption.
+            raise ValueError(f"words: nothing that can be said: {', '.join(map(ascii, empty))}")
         return self
 
 
