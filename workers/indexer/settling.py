@@ -86,7 +86,8 @@ def next_step(
         gone=tuple(id_ for id_ in stored.facets if id_ not in facets),
         bio_gone=bio is None and stored.bio is not None,
         after=after,
-        final=exactly and not unlike(said.creator, creator) and (said.bio is None or not unlike(said.bio, bio)),
+        # Exact is final whatever was said: an event of two facets under one id would be open for ever.
+        final=exact or (exactly and not unlike(said.creator, creator) and not (said.bio and unlike(said.bio, bio))),
     )
 
 

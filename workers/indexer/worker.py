@@ -91,6 +91,10 @@ class Indexer:
             with metrics.stage(WORKER, "store"):
                 plan = await self._store_changes(batch, changes, objects)
             verdicts |= self._verdicts(batch, rest, changes, plan)
+        for index, item in enumerate(batch):
+            if item.open and isinstance(verdicts[index], Dead):
+                # It does not come again: what is open is never pushed out of the memory.
+                self._memory.forget(_creator_id(item))
         return [verdicts[index] for index in range(len(batch))]
 
     def released(self, partitions: Collection[TopicPartition]) -> None:
@@ -156,11 +160,13 @@ class Indexer:
         events = {key: (change, change.event) for key, change in changes.items() if change.event is not None}
         again = {key for key, (_, event) in events.items() if self._memory.revision(key) == event.revision}
         closing = {key for key, (change, _) in events.items() if batch[change.index].open}
-        unknown = [key for key in events if self._memory.published(key) is None or key in again - closing]
-        found = await self._read_back(unknown)
+        # Taken now: while others are read back, another batch may push these out of the memory.
+        remembered = {key: self._memory.published(key) for key in events if key not in again - closing}
+        known = {key: stored for key, stored in remembered.items() if stored is not None}
+        known |= await self._read_back([key for key in events if key not in known])
         plan = _Plan()
         for key, (change, event) in events.items():
-            stored = found.get(key) or self._memory.published(key) or Published()
+            stored = known[key]
             revision = revision_of(stored.creator) if stored.creator is not None else None
             if is_outdated(event, revision):
                 if key in closing:

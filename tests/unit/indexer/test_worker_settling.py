@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from tests.unit.indexer.streams import streams, turned
 from tests.unit.indexer.test_worker import _content, _indexer
 from workers.domain.events import CreatorUpdated, Profile
 from workers.domain.ids import creator_object_id, facet_id
+from workers.domain.stored import StoredObject
 from workers.indexer.objects import creator_objects
 from workers.indexer.settling import Thresholds
 from workers.indexer.worker import CreatorItem, Indexer, Settling
@@ -198,6 +202,64 @@ async def test_an_object_that_is_refused_when_the_time_comes_is_dead_at_last() -
     store.refused[P] = "too strange"
     assert await handle(worker, again(second)) == [Later(1.0, "Facet: too strange")]
     assert await handle(worker, replace(again(second), attempts=2)) == [Dead("too_many_attempts", "Facet: too strange")]
+
+
+async def test_what_died_when_its_time_came_takes_no_place_in_the_memory() -> None:
+    """It does not come again, and what is open is never pushed out."""
+    store = MemoryStore()
+    worker = _indexer(store, settling=replace(WAITING, creators=1))
+    second = item(turn(2, 0.1), 1)
+    await handle(worker, item(turn(1, 0.0), 0))
+    assert await handle(worker, second) == [Open(30.0)]
+    store.refused[P] = "too strange"
+    (verdict,) = await handle(worker, replace(again(second), attempts=2))
+    assert isinstance(verdict, Dead)
+    store.refused.clear()
+    await handle(worker, item(updated("other", 1), 2))
+    store.calls.clear()
+    await handle(worker, item(updated("other", 2), 3))
+    assert not store.calls["fetch Creator"], "it is remembered, and nobody else"
+
+
+async def test_an_event_of_two_facets_under_one_id_is_settled_all_the_same() -> None:
+    """What the store has of it is the last of the two; nothing would ever be exactly both."""
+    store = MemoryStore()
+    worker = indexer(store)
+    one = facet("c", "p", 0.5, 1)
+    event = item(updated("c", 1, facets=(one, one.model_copy(update={"vector": vector(3)}))), 0)
+    assert await handle(worker, event) == [Open(30.0)]
+    assert await handle(worker, again(event)) == [Done()]
+    assert store.all("Facet")[P].vectors["facet"].tobytes() == vector(3)
+
+
+class SlowStore(MemoryStore):
+    """What it has of the Creator ``new`` it says once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
+
+    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]:
+        if creator_object_id("new", MODEL) in ids:
+            self.asked.set()
+            await self.let.wait()
+        return await super().fetch(collection, ids, vectors)
+
+
+async def test_what_is_remembered_counts_although_another_batch_pushes_it_out_meanwhile() -> None:
+    """While others of its batch are read back: a facet that is gone is deleted, an older revision is outdated."""
+    store = SlowStore()
+    worker = _indexer(store, settling=replace(WAITING, creators=2))
+    await handle(worker, item(updated("a", 5, ("p", "q")), 0), item(updated("b", 5), 1))
+    held = store.all("Creator")[creator_object_id("b", MODEL)]
+    late = [item(updated("a", 6), 2), item(updated("b", 4, ("z",)), 3), item(updated("new", 1), 4)]
+    batch = asyncio.create_task(handle(worker, *late))
+    await store.asked.wait()
+    await handle(worker, *(item(updated(f"other-{n}", 1), 5 + n) for n in range(3)))
+    store.let.set()
+    await batch
+    assert {each.properties["exemplar_post_id"] for each in store.all("Facet").values()} == {"p"}
+    assert store.all("Creator")[creator_object_id("b", MODEL)] is held
 
 
 async def play(store: MemoryStore, events: list[tuple[int, CreatorUpdated]], sizes: list[int], until: int) -> None:
