@@ -52,7 +52,8 @@ class Fold:
     def size(self) -> int:
         """Bytes of memory, about: what a cache is bounded by."""
         facets = sum(_FACET_BYTES + facet.total.nbytes + facet.places.nbytes for facet in self.facets)
-        return _FOLD_BYTES + self.window.size + facets + _OLDER_BYTES * len(self.older)
+        profile = self.profile.size if self.profile else 0
+        return _FOLD_BYTES + self.window.size + facets + profile + _OLDER_BYTES * len(self.older)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ _SCORE = struct.Struct("<d")
 _PLAIN = bytes(HASH_BYTES)
 _REMOVED, _VECTOR = 1, 2
 _STORED = np.dtype("<f2")
+_PROFILE_BYTES, _WORD_BYTES = 1600, 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,14 @@ class ProfileRow:
     tie: bytes
     profile: Profile
     bio: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about: each word of a list and each share is an object, 256 of them in a follower sample."""
+        said, audience = self.profile, self.profile.audience
+        shares = sum(map(len, (audience.gender, audience.age, audience.country))) if audience else 0
+        words = len(said.platforms) + len(said.exclusive_brands) + len(said.follower_sample) + shares
+        return _PROFILE_BYTES + _WORD_BYTES * words + len(said.bio) + len(self.bio or b"")
 
     def rank(self) -> tuple[int, bytes]:
         return (self.revision, self.tie)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
 
 from tests.fakes.tables import FakeTable
 from tests.unit.creators.test_worker import Notes, handled
-from tests.unit.creators.world import KEY, SETTINGS, AnyEvent, profiled, published, removed
+from tests.unit.creators.world import KEY, SETTINGS, AnyEvent, fold_of, profiled, published, removed
 from workers.creators.facets import Folding, Point
+from workers.creators.fold import with_profile
+from workers.creators.rows import ProfileRow
 from workers.creators.worker import Creators
+from workers.domain.events import Audience, Profile
 
 POSTS = 100
 
@@ -99,3 +103,28 @@ def test_one_more_post_folds_that_post_alone(monkeypatch: pytest.MonkeyPatch) ->
         handled(creators, table, published(post, hour=10 * post))
         sizes.append(len(folded))
     assert sizes == [1, 1, 1, 8, 1, 1, 1, 1]
+
+
+FOLLOWERS = tuple(f"{number:064x}" for number in range(256))
+PROFILES: dict[str, dict[str, object]] = {
+    "bare": {},
+    "full": {
+        "follower_sample": FOLLOWERS,
+        "exclusive_brands": ("brand-oat", "brand-rye"),
+        "audience": Audience(gender={"women": 0.5, "men": 0.5}, country={"GB": 0.6, "FR": 0.4}),
+    },
+}
+
+
+@pytest.mark.parametrize("fields", PROFILES.values(), ids=PROFILES.keys())
+def test_a_profile_counts_in_the_cache_by_what_it_takes(fields: dict[str, object]) -> None:
+    """Within a third: a sample of followers takes more than fifty posts do, and a cache is bounded by bytes."""
+    said = Profile.model_validate({"name": "Mira", "bio": "Paints the sea", **fields})
+    stored = ProfileRow(1, bytes(8), said, bytes(2048)).encode()
+    ProfileRow.decode(stored)
+    tracemalloc.start()
+    rows = [ProfileRow.decode(stored) for _ in range(50)]
+    taken = tracemalloc.get_traced_memory()[0] / len(rows)
+    tracemalloc.stop()
+    bare = fold_of([published(1)])
+    assert with_profile(bare, rows[0]).size - bare.size == pytest.approx(taken, rel=1 / 3)
