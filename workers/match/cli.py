@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 nothing of that name, 2 a wrong request or setting, 3 the 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -221,9 +222,12 @@ def _numbered(given: list[str] | None, option: str, example: str) -> list[tuple[
     for each in given or []:
         name, _, number = each.rpartition("=")
         try:
-            named.append((name, float(number)))
-        except ValueError as error:
-            raise _fail(f"--{option} {each}: a name and a number are wanted, as {example}", _USAGE) from error
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise _fail(f"--{option} {each}: a name and a number are wanted, as {example}", _USAGE)
+        named.append((name, value))
     return named
 
 

@@ -35,7 +35,8 @@ FLOORS = (0.0, 0.2, 0.4)
 """Shares from which on facets are asked for, each by a search of its own: the nearest facets of all are mostly small
 parts of what creators post, and the score wants much of it (decision 0025: recall of the shortlist)."""
 _ROUNDS = 4
-"""How often to ask, each time without those who were seen, until our side leaves enough for the shortlist."""
+"""How often to ask, each time without those who were seen, until there are enough for the shortlist: our side refuses
+some, and the nearest facets may be many of few creators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Retrieval:
             # A creator whose facets were replaced between the two questions has some, or is gone.
             seen |= {creator_id: own for creator_id, own in facets.items() if own}
             bios, refused = bios | own_bios, refused | now_refused
-            if len(seen) - len(refused) >= limit or not now_refused or all(len(hits) < fetched for hits in near):
+            if len(seen) - len(refused) >= limit or all(len(hits) < fetched for hits in near):
                 break
         kept = sorted(seen.keys() - refused.keys())
         candidates = (
@@ -219,7 +220,7 @@ def facet_of(stored: StoredObject) -> CandidateFacet:
 
 
 def newest(facets: Sequence[StoredObject]) -> StoredObject:
-    """The facet written last: its copies of the profile are the creator's newest."""
+    """The facet whose vector is of the newest revision: until a creator is settled copies may be behind, a little."""
     return max(facets, key=lambda each: int(str(each.properties.get("creator_revision", 0))))
 
 

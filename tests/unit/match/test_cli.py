@@ -224,6 +224,7 @@ def test_who_shows_the_same_is_explained_too(url: str) -> None:
         (["match", "--brand", "nobody"], 1),
         (["match"], 2),
         (["match", "bread", "--weight", "bio"], 2),
+        (["match", "bread", "--weight", "bio=nan"], 2),
         (["match", "--aspect", "bread"], 2),
         (["match", "--aspect", "bread=7"], 2),
         (["match", "bread", "--weight", "colour=1"], 2),

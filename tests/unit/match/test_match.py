@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.unit.match.world import MODEL, NOW, PRIOR, World
+from tests.unit.match.world import MODEL, NOW, PRIOR, WORDS, World
 from workers.domain.events import FeedbackSignalled, MatchServed, Statistics
 from workers.domain.feedback import decay_factor, posterior
 from workers.match.problems import BUSY
@@ -342,3 +342,11 @@ async def test_who_posts_little_else_is_found_behind_many_who_hardly_post_it(
         world.creator(name, {"bread cat": 0.9, "dog": 0.1}, safety={"alcohol": 0.1})
     answer = await matched(api, aspects=[{"text": "bread", "weight": 1.0}], limit=3, weights={"bio": 0})
     assert who(answer) == ["ann", "bea", "eva"]
+
+
+async def test_creators_of_many_near_facets_do_not_shorten_a_list(api: httpx.AsyncClient, world: World) -> None:
+    """A brief to which every facet of forty creators is as near: what one search answers is fifteen of them."""
+    for number in range(40):
+        world.creator(f"every {number}", dict.fromkeys(WORDS, 0.2))
+    answer = await matched(api, brief=" ".join(WORDS), limit=30)
+    assert len(answer["hits"]) == 30
