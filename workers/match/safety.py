@@ -47,8 +47,8 @@ def safety_conditions(filters: Filters, brand: BrandBriefed | None) -> dict[str,
         found[reason_of(category)].append(_limit(category, most, unknown_passes))
     for category, most in (brand.safety if brand else {}).items():
         found[reason_of(category)].append(_limit(category, most, unknown_passes, cleared))
-    for rule in policy.rules if policy is not None else ():
-        if rule.look_back_days is None and policy is not None:
+    if policy is not None:
+        for rule in _strictest(policy):
             most = math.nextafter(rule.threshold, -math.inf)
             passes = unknown_allowed(rule, policy, filters.unknown_safety)
             found[reason_of(rule.category)].append(_limit(rule.category, most, passes, cleared))
@@ -56,6 +56,19 @@ def safety_conditions(filters: Filters, brand: BrandBriefed | None) -> dict[str,
     if policy is not None and policy.blocked:
         conditions[BLOCKED] = (Condition("creator_id", "none_of", policy.blocked),)
     return conditions
+
+
+def _strictest(policy: SafetyPolicy) -> list[SafetyRule]:
+    """Of each category the rule of the lowest threshold that does not look back: the others refuse nobody besides.
+
+    Each brings the ``cleared`` creators into the filter, 64 rules of one category 64 times as many.
+    """
+    found: dict[str, SafetyRule] = {}
+    for rule in policy.rules:
+        known = found.get(rule.category)
+        if rule.look_back_days is None and (known is None or rule.threshold < known.threshold):
+            found[rule.category] = rule
+    return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,15 +86,18 @@ def _concerns_erasure(raw: object) -> bool:
 
 
 def _check_policies(raws: Sequence[object], rooms: Rooms) -> None:
-    """Against the briefs that stand here; whatever else is wrong with an item is told when it is taken in."""
-    errors = []
+    """Against the briefs that stand here and those before it in the list; what else is wrong is told when taken."""
+    errors, newest = [], dict[str, BrandBriefed]()
     for index, raw in enumerate(raws[:MAX_EVENTS]):
-        if not isinstance(raw, Mapping) or not raw.get("safety_policy"):
+        if not isinstance(raw, Mapping):
             continue
         with suppress(InvalidEvent):
             event = parse_event("brands", raw)
             assert isinstance(event, BrandBriefed)
-            if (conflict := version_conflict(rooms.brands.get(event.brand_id), event)) is not None:
+            standing = newest.get(event.brand_id) or rooms.brands.get(event.brand_id)
+            if standing is None or event.revision >= standing.revision:
+                newest[event.brand_id] = event
+            if (conflict := version_conflict(standing, event)) is not None:
                 field = FieldError("safety_policy.version", conflict)
                 error = InvalidEvent(Reason.INVALID_EVENT, f"{field.field}: {conflict}", (field,))
                 errors.append(item_error(index, error))

@@ -77,6 +77,13 @@ async def test_a_policy_may_let_pass_what_is_not_known(
     assert who(strict) == ["ann", "bea"]
 
 
+async def test_of_several_rules_about_one_category_the_strictest_holds(api: httpx.AsyncClient, world: World) -> None:
+    """It alone is asked of the store, however many there are."""
+    answer = await matched(api, world, rule(0.9), rule(0.3), rule(0.8), asked={"explain_creator_id": "cid"})
+    assert who(answer) == ["ann"]
+    assert [each["wanted"] for each in answer["why"]["refused"]] == [["safety_alcohol at most 0.3"]]
+
+
 async def test_a_request_cannot_loosen_a_policy(api: httpx.AsyncClient, world: World) -> None:
     """The strictest holds, and what the policy does not know stays refused."""
     lax = {"filters": {"safety": {"alcohol": 1.0}, "unknown_safety": "allow"}}
@@ -303,3 +310,25 @@ async def test_a_newer_brief_never_takes_its_policy_back_to_an_older_version(
     assert await published(9, 5, 0.7) == (202, [])
     assert await published(9, 6, 0.6) == (202, [])
     assert await published(0, 4, 0.6) == (202, []), "an older brief changes nothing"
+
+
+async def test_policies_of_one_list_follow_each_other(api: httpx.AsyncClient) -> None:
+    """None of them stands yet: each is held against those before it."""
+
+    async def published(*versions: tuple[int, int | None]) -> list[int]:
+        briefs = [
+            {
+                "brand_id": "oat",
+                "revision": revision,
+                "name": "Oat",
+                "brief": "milk",
+                "safety_policy": own and {"version": own},
+            }
+            for revision, own in versions
+        ]
+        answer = await api.post("/v1/brands", json=briefs)
+        return [each["index"] for each in answer.json().get("errors", [])]
+
+    assert await published((1, 2), (2, 3), (1, 1)) == []
+    assert await published((1, 2), (2, 1)) == [1]
+    assert await published((1, 2), (2, None), (3, 1)) == [], "a brief without a policy ends it"
