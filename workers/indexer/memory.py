@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import islice
 
+from workers.indexer.objects import Version
 from workers.indexer.settling import Published
 from workers.wire.records import Position
 
@@ -17,7 +18,7 @@ class _Known:
 
     partition: int
     published: Published | None = None
-    revision: int = -1
+    version: Version | None = None
     open: Position | None = None
 
 
@@ -39,10 +40,10 @@ class Memory:
         known = self._creators.get(creator_id)
         return None if known is None else known.published
 
-    def revision(self, creator_id: str) -> int | None:
-        """The revision that was written, where it is known what is stored."""
+    def version(self, creator_id: str) -> Version | None:
+        """What was written, where it is known what is stored."""
         known = self._creators.get(creator_id)
-        return None if known is None or known.published is None else known.revision
+        return None if known is None or known.published is None else known.version
 
     def open(self, creator_id: str) -> Position | None:
         """The record of which exact values are still to be written."""
@@ -50,10 +51,10 @@ class Memory:
         return None if known is None else known.open
 
     def wrote(
-        self, creator_id: str, partition: int, revision: int, published: Published, open_: Position | None
+        self, creator_id: str, partition: int, version: Version, published: Published, open_: Position | None
     ) -> None:
         """All of this is stored; of a record that is ``open_`` exact values come later."""
-        self._creators[creator_id] = _Known(partition, published, revision, open_)
+        self._creators[creator_id] = _Known(partition, published, version, open_)
         self._creators.move_to_end(creator_id)
         if (excess := len(self._creators) - self._most) > 0:
             idle = (other for other, known in self._creators.items() if known.open is None)

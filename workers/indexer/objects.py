@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -13,6 +14,8 @@ from workers.domain.reasons import InvalidEvent, Reason
 from workers.domain.stored import PropertyValue, StoredObject
 from workers.domain.vectors import Array, from_bytes
 
+Version = tuple[int, int]
+"""A creator's revision, and that of their safety scores: a post that is scored anew changes the second alone."""
 _SAFETY: Final = {
     "safety": "scores",
     "safety_coverage": "coverage",
@@ -50,6 +53,19 @@ def safety_json(event: CreatorUpdated) -> str:
 def revision_of(creator: StoredObject) -> int:
     """The revision of a stored Creator, exactly: as a number Weaviate keeps it only up to 2^53."""
     return int(str(creator.properties["revision_exact"]))
+
+
+def version_of(event: CreatorUpdated) -> Version:
+    """Which of a creator's events it is; of one version two may differ all the same (a post of revision 0)."""
+    return event.revision, event.safety_revision
+
+
+def is_of(creator: StoredObject, event: CreatorUpdated) -> bool:
+    """Whether a stored Creator is of this event, as far as it tells."""
+    if revision_of(creator) != event.revision:
+        return False
+    scores = json.loads(str(creator.properties.get("safety_json", "{}")))
+    return bool(scores.get(_SAFETY["safety_revision"], 0) == event.safety_revision)
 
 
 def _facet(event: CreatorUpdated, facet: Facet, filters: dict[str, PropertyValue], dimensions: int) -> StoredObject:

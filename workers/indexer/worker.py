@@ -15,7 +15,7 @@ from workers.domain.reasons import InvalidEvent, Reason
 from workers.domain.stored import Store, StoredObject
 from workers.indexer.memory import Memory
 from workers.indexer.newest import Change, is_outdated, newest_changes
-from workers.indexer.objects import CreatorObjects, creator_objects, revision_of
+from workers.indexer.objects import CreatorObjects, creator_objects, is_of, revision_of, version_of
 from workers.indexer.settling import Published, Step, Thresholds, next_step, same_vectors
 from workers.wire.records import Dead, Done, Item, Later, Open, TopicPartition, Verdict
 
@@ -147,7 +147,7 @@ class Indexer:
             event, position = changes[creator_id].event, batch[changes[creator_id].index].record.position
             assert event is not None
             open_ = None if step.final else position
-            self._memory.wrote(creator_id, position.partition, event.revision, step.after, open_)
+            self._memory.wrote(creator_id, position.partition, version_of(event), step.after, open_)
         return plan
 
     async def _planned(
@@ -155,10 +155,11 @@ class Indexer:
     ) -> _Plan:
         """A step for each creator of whom nothing newer is stored.
 
-        Of an equal revision all is written again, upon what is really stored: what is missing of it is healed.
+        What comes again is written whole, upon what is really stored: what is missing of it is healed. Another scoring
+        of the same revision is a change as any other: all posts of a creator may be scored anew, one by one.
         """
         events = {key: (change, change.event) for key, change in changes.items() if change.event is not None}
-        again = {key for key, (_, event) in events.items() if self._memory.revision(key) == event.revision}
+        again = {key for key, (_, event) in events.items() if self._memory.version(key) == version_of(event)}
         closing = {key for key, (change, _) in events.items() if batch[change.index].open}
         # Taken now: while others are read back, another batch may push these out of the memory.
         remembered = {key: self._memory.published(key) for key in events if key not in again - closing}
@@ -174,7 +175,7 @@ class Indexer:
                     self._memory.forget(key)
                 continue
             exact = key in closing or self._settling.seconds == 0
-            whole = event.revision == revision and key not in closing
+            whole = key not in closing and stored.creator is not None and is_of(stored.creator, event)
             plan.before[key] = stored
             plan.steps[key] = next_step(
                 objects[change.index], stored, self._settling.thresholds, exact=exact, whole=whole

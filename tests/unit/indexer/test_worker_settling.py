@@ -232,6 +232,19 @@ async def test_an_event_of_two_facets_under_one_id_is_settled_all_the_same() -> 
     assert store.all("Facet")[P].vectors["facet"].tobytes() == vector(3)
 
 
+async def test_a_revision_whose_posts_are_scored_anew_is_not_written_whole_each_time() -> None:
+    """Scores that hardly moved wait as those of another revision do, and nothing is read back."""
+    store = MemoryStore()
+    worker = _indexer(store, settling=replace(WAITING, thresholds=Thresholds(0.01, 0.05, 0.02)))
+    await handle(worker, item(turn(1, 0.0, safety={"alcohol": 0.1}, safety_revision=3), 0))
+    store.calls.clear()
+    rescored = item(turn(1, 0.0, safety={"alcohol": 0.11}, safety_revision=4), 1)
+    assert await handle(worker, rescored) == [Open(30.0)]
+    assert store.calls == {"upsert Creator": 1}
+    assert await handle(worker, again(rescored)) == [Done()]
+    assert _content(store) == await exact(turn(1, 0.0, safety={"alcohol": 0.11}, safety_revision=4))
+
+
 class SlowStore(MemoryStore):
     """What it has of the Creator ``new`` it says once it is let."""
 
