@@ -31,6 +31,8 @@ from workers.adapters.tables.limits import BATCH_BYTES, MAX_REQUEST_BYTES
 from workers.config import Settings
 
 SEND_SECONDS = 60.0
+# Without it a request goes for every two or three records, and a request costs the process as much as two events.
+LINGER_SECONDS = 0.005
 COMMIT_SECONDS = 1.0
 HEARTBEATS_IN_A_SESSION = 6
 RIVALLED, SESSIONS = 3, 5
@@ -198,6 +200,7 @@ def table_app(
         broker_commit_interval=COMMIT_SECONDS,
         table_standby_replicas=0,
         producer_acks=-1,
+        producer_linger=LINGER_SECONDS,
         producer_max_request_size=MAX_REQUEST_BYTES,
         producer_max_batch_size=batch_bytes,
         producer_request_timeout=SEND_SECONDS,
