@@ -20,6 +20,16 @@ AGES: Final = ("13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+")
 AUDIENCE_KINDS: Final = ("gender", "age", "country")
 """Of what an audience has shares; ``audience_known`` lists those of which anything is known."""
 
+
+def age_bands(label: str) -> tuple[str, ...]:
+    """The bands that an age range is made of: ``18-34`` is 18-24 and 25-34, ``45+`` the last three; () for none."""
+    first, last = label.removesuffix("+").partition("-")[0], label.partition("-")[2]
+    starts, ends = [band.rstrip("+").partition("-")[0] for band in AGES], [band.partition("-")[2] for band in AGES]
+    if first not in starts or (label != f"{first}+" and (last not in ends or label != f"{first}-{last}")):
+        return ()
+    return AGES[starts.index(first) : (len(AGES) if label.endswith("+") else ends.index(last) + 1)]
+
+
 AUDIENCE_PROPERTIES: Final[Mapping[tuple[str, str], str]] = {
     **{("gender", label): f"audience_gender_{label}" for label in GENDERS},
     **{("age", label): f"audience_age_{label.replace('-', '_').replace('+', '_plus')}" for label in AGES},

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from workers.domain.filters import age_bands
 from workers.domain.score import share_weighted
 from workers.domain.vectors import Array
 
@@ -37,9 +38,14 @@ def overlap(wanted: Mapping[str, float], actual: Mapping[str, float]) -> float:
     total = sum(wanted.values())
     if total <= 0:
         return NEUTRAL
-    covered = sum(min(share, actual.get(key, 0.0)) for key, share in wanted.items())
+    covered = sum(min(share, _share(actual, key)) for key, share in wanted.items())
     open_share = max(0.0, 1.0 - sum(actual.values()))
     return (covered + NEUTRAL * min(open_share, total - covered)) / total
+
+
+def _share(actual: Mapping[str, float], key: str) -> float:
+    """As it is said, or of an age range what is said of its bands."""
+    return actual[key] if key in actual else sum(actual.get(band, 0.0) for band in age_bands(key))
 
 
 def audience_part(wanted: Distributions, actual: Distributions) -> float:

@@ -32,7 +32,7 @@ from workers.domain.fields import (
     Timestamp,
     Url,
 )
-from workers.domain.filters import AGES, GENDERS
+from workers.domain.filters import AGES, GENDERS, age_bands
 
 MAX_LIMIT = 100
 MAX_QUERY = 1000
@@ -74,6 +74,18 @@ def _known_keys(audience: dict[Dimension, dict[str, float]]) -> dict[Dimension, 
                     raise ValueError(f"country.{key}: not a country's code of two capital letters") from error
             elif key not in _KEYS[dimension]:
                 raise ValueError(f"{dimension}.{key}: no such key; there are {', '.join(_KEYS[dimension])}")
+    return audience
+
+
+def _wanted_keys(audience: dict[Dimension, dict[str, float]]) -> dict[Dimension, dict[str, float]]:
+    """As ``_known_keys``, and ages may be wanted by ranges of bands: nobody plans a campaign for 18-24 and 25-34."""
+    bands = [band for key in audience.get("age", {}) for band in age_bands(key)]
+    if twice := sorted({band for band in bands if bands.count(band) > 1}):
+        raise ValueError(f"age: {', '.join(twice)} is wanted twice, in two ranges")
+    ranges = {key for key in audience.get("age", {}) if age_bands(key)}
+    _known_keys(
+        {name: {key: share for key, share in shares.items() if key not in ranges} for name, shares in audience.items()}
+    )
     return audience
 
 
@@ -167,8 +179,9 @@ class MatchRequest(Request):
     """The weight of the pictures beside the aspects' own; by default the mean of those."""
     aspects: Annotated[tuple[Aspect, ...], Field(max_length=4)] = ()
     """The parts of the brief with their weights, in place of the rule that splits it."""
-    audience: Annotated[dict[Dimension, Shares], Field(max_length=3), AfterValidator(_known_keys)] = {}
-    """Wanted, not required: it moves the score, and unknown is neither rewarded nor refused."""
+    audience: Annotated[dict[Dimension, Shares], Field(max_length=3), AfterValidator(_wanted_keys)] = {}
+    """Wanted, not required: it moves the score, and unknown is neither rewarded nor refused. Ages by band, or by a
+    range of bands: ``{"gender": {"women": 0.7}, "age": {"18-34": 0.6}}``."""
     filters: Filters = Filters()
     weights: Weights = Weights()
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10

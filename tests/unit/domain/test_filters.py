@@ -5,7 +5,7 @@ from __future__ import annotations
 from workers.adapters.weaviate.schema import load_collections
 from workers.config import REPOSITORY
 from workers.domain.events import SAFETY_CATEGORIES, Audience, Profile
-from workers.domain.filters import AUDIENCE_PROPERTIES, FILTER_FIELDS, SAFETY_PROPERTIES, filter_fields
+from workers.domain.filters import AGES, AUDIENCE_PROPERTIES, FILTER_FIELDS, SAFETY_PROPERTIES, age_bands, filter_fields
 from workers.domain.safety.prompts import CATEGORIES
 
 
@@ -40,6 +40,14 @@ def test_each_band_has_its_property() -> None:
     assert AUDIENCE_PROPERTIES["age", "18-24"] == "audience_age_18_24"
     assert AUDIENCE_PROPERTIES["age", "65+"] == "audience_age_65_plus"
     assert AUDIENCE_PROPERTIES["gender", "women"] == "audience_gender_women"
+
+
+def test_an_age_range_is_made_of_whole_bands() -> None:
+    """Of nothing else: not from within a band, not backwards, and no other label."""
+    assert age_bands("18-34") == ("18-24", "25-34")
+    assert age_bands("45+") == ("45-54", "55-64", "65+")
+    assert all(age_bands(band) == (band,) for band in AGES)
+    assert not any(age_bands(label) for label in ("18-30", "20-34", "34-18", "18", "women", "", "-", "+", "18-24+"))
 
 
 def test_shares_under_other_labels_are_kept_as_json() -> None:

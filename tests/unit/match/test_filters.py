@@ -134,6 +134,16 @@ def test_a_misspelt_key_of_an_audience_is_told_with_those_there_are() -> None:
     assert Filters.model_validate({"audience": every}).audience == every
 
 
+def test_ages_are_wanted_by_bands_or_by_ranges_of_them() -> None:
+    """Each band once, and no band cut in two."""
+    wanted = {"gender": {"women": 0.7}, "age": {"18-34": 0.6, "45+": 0.1}}
+    assert MatchRequest.model_validate({"brief": "x", "audience": wanted}).audience == wanted
+    with pytest.raises(ValidationError, match=r"age: 25-34 is wanted twice, in two ranges"):
+        MatchRequest.model_validate({"brief": "x", "audience": {"age": {"18-34": 0.6, "25-44": 0.1}}})
+    with pytest.raises(ValidationError, match=r"age\.18-30: no such key"):
+        MatchRequest.model_validate({"brief": "x", "audience": {"age": {"18-30": 0.6}}})
+
+
 def test_a_search_filters_posts_by_platform_language_creator_and_time() -> None:
     """The properties that ``Visual`` and ``Post`` share."""
     asked = {"platform": "tiktok", "language": ["de"], "creator_id": "ann", "published_after": "2026-01-01T00:00:00Z"}

@@ -54,6 +54,16 @@ def test_what_an_audience_leaves_open_may_be_anybody() -> None:
     assert overlap(women, {"women": 0.2, "men": 0.8}) == pytest.approx(0.2 / 0.6)
 
 
+def test_an_age_range_is_the_sum_of_its_bands() -> None:
+    """A campaign for 18-34 asks for two bands at once, whatever their parts of it; a share said as a range is taken."""
+    young = {"18-24": 0.2, "25-34": 0.4, "35-44": 0.4}
+    assert overlap({"18-34": 0.6}, young) == pytest.approx(1.0)
+    assert overlap({"18-34": 1.0}, young) == pytest.approx(0.6)
+    assert overlap({"45+": 0.5}, young) == 0.0
+    assert overlap({"45+": 0.5}, {"45+": 0.5, "18-24": 0.5}) == pytest.approx(1.0)
+    assert overlap({"18-24": 0.5}, young) == pytest.approx(0.2 / 0.5)
+
+
 def test_an_unknown_audience_stands_where_the_known_ones_do() -> None:
     """At their mean, dimension by dimension: below who fits better than most, above who fits worse."""
     wanted = {"gender": {"women": 0.7, "men": 0.3}}
