@@ -31,7 +31,7 @@ from workers.adapters.tables.limits import BATCH_BYTES, MAX_REQUEST_BYTES
 from workers.config import Settings
 
 SEND_SECONDS = 60.0
-# Without it a request goes for every two or three records, and a request costs the process as much as two events.
+# Without it a request went for every three records (counted under a backlog), and each passes through all of aiokafka.
 LINGER_SECONDS = 0.005
 COMMIT_SECONDS = 1.0
 HEARTBEATS_IN_A_SESSION = 6
