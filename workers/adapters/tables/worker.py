@@ -96,6 +96,8 @@ class KeyedWorker:
         self._app: TableApp
         self._table: ChangelogTable
         self._senders: dict[str, Any] = {}
+        self._freshness = metrics.FRESHNESS_SECONDS.labels(name)
+        self._outputs: dict[str, Any] = {}
         self._open = 0
         self._draining = False
         self._moved_at = monotonic()
@@ -300,9 +302,11 @@ class KeyedWorker:
             if not self._open:
                 self._idle.set()
             for topic in settling.outputs:
-                metrics.OUTPUTS.labels(self._name, topic).inc()
+                if topic not in self._outputs:
+                    self._outputs[topic] = metrics.OUTPUTS.labels(self._name, topic)
+                self._outputs[topic].inc()
             age = self._clock.now().timestamp() - int(source_time(settling.record)) / 1000
-            metrics.FRESHNESS_SECONDS.labels(self._name).observe(max(0.0, age))
+            self._freshness.observe(max(0.0, age))
 
     def _consumer(self) -> HandAcknowledged:
         consumer = self._app.consumer
