@@ -195,6 +195,7 @@ class Settings(BaseSettings):
 
     # The indexer: what of a change is written at once, and what once a creator is quiet.
     indexer_batch_size: int = Field(64, ge=1, le=1000, description="Creators in a batch of the indexer at most")
+    indexer_batches_in_flight: int = Field(8, ge=1, le=64, description="Batches of the indexer handled at once at most")
     indexer_moved: float = Field(
         0.01, ge=0, le=1, description="Cosine distance from what is stored up to which a vector waits for settling"
     )

@@ -33,7 +33,7 @@ from workers.wire.cloudevents import Wire
 from workers.wire.records import OutRecord
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-CHUNK, IN_FLIGHT = 100, 4
+CHUNK, IN_FLIGHT = 100, 8
 SKIPPED = 0.1  # of the objects, while nothing overlaps yet; of both rates
 PATIENCE = 120.0
 COLLECTIONS = ("Facet", "Bio", "Creator")

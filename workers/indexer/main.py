@@ -71,7 +71,12 @@ async def indexer_loop(settings: Settings, lease: Lease) -> AsyncIterator[Loop[C
                     wire=wire,
                     accepted=(CreatorUpdated,),
                     handler=indexer,
-                    settings=settings.model_copy(update={"batch_size": settings.indexer_batch_size}),
+                    settings=settings.model_copy(
+                        update={
+                            "batch_size": settings.indexer_batch_size,
+                            "batches_in_flight": settings.indexer_batches_in_flight,
+                        }
+                    ),
                     lease=lease,
                     tombstones=True,
                     released=indexer.released,
