@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -47,3 +47,19 @@ class Store(Protocol):
 
         How many. ``delete_where("Visual", "post_id", "p1", at_least={"position": 3})`` leaves three pictures.
         """
+
+
+class Listing(Protocol):
+    """The collections of the model that serves."""
+
+    def objects(
+        self, collection: str, vectors: bool = True, properties: Sequence[str] | None = None
+    ) -> AsyncIterator[StoredObject]: ...
+
+    async def count(self, collection: str) -> int: ...
+
+
+class Fetching(Protocol):
+    """Objects by their ids."""
+
+    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]: ...

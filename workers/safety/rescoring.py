@@ -5,20 +5,20 @@ until it is scored. What is done already is passed over, so that a run that was 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol, cast
+from typing import Final, cast
 from uuid import UUID
 
 from workers.domain.events import SafetyRevised
 from workers.domain.ids import published_id
 from workers.domain.parse import canonical_data
 from workers.domain.safety.scoring import NEVER
-from workers.domain.stored import StoredObject
+from workers.domain.stored import Fetching, Listing, StoredObject
 from workers.wire.cloudevents import Wire
-from workers.wire.records import OutRecord, ProduceFailed, Producer, Unavailable
+from workers.wire.records import OutRecord, Producer, wait_acknowledged
 
 TOPIC: Final = "posts.backfill"
 MOST_OPEN: Final = 2000
@@ -27,22 +27,6 @@ STILL_SECONDS: Final = 60.0
 """So long without one more post scored, and nobody is waited for any longer."""
 _LOOKED_AT_ONCE, _PAUSE, _SECONDS = 200, 0.25, 60.0
 _READ: Final = ("post_id", "creator_id", "removed", "safety_revision")
-
-
-class Listing(Protocol):
-    """The posts of the model that serves."""
-
-    def objects(
-        self, collection: str, vectors: bool = True, properties: Sequence[str] | None = None
-    ) -> AsyncIterator[StoredObject]: ...
-
-    async def count(self, collection: str) -> int: ...
-
-
-class Fetching(Protocol):
-    """Objects by their ids."""
-
-    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]: ...
 
 
 @dataclass(slots=True)
@@ -156,12 +140,8 @@ class Rescoring:
         return not self._open or self._monotonic() - self._moved_at < STILL_SECONDS
 
     def _acknowledged(self) -> None:
-        self._producer.flush(_SECONDS)
         try:
-            for future in self._sent:
-                future.result(_SECONDS)
-        except (ProduceFailed, TimeoutError) as error:
-            raise Unavailable(f"not acknowledged: {error or 'no answer'}") from error
+            wait_acknowledged(self._producer, self._sent, _SECONDS)
         finally:
             self._sent.clear()
 

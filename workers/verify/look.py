@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
-from uuid import UUID
 
 from workers.creators.facets import FoldSettings
 from workers.creators.rows import standing_key
 from workers.domain.erasure import Erasures
 from workers.domain.safety.scoring import Scoring
-from workers.domain.stored import StoredObject
+from workers.domain.stored import Fetching, Listing
 from workers.indexer.settling import Thresholds
 from workers.outcomes.attribution import Decay
 from workers.verify.differences import Difference, Kind, What
@@ -19,22 +16,6 @@ from workers.verify.folds import erased_at
 from workers.verify.progress import Told
 from workers.verify.spool import Spool
 from workers.wire.cloudevents import Wire
-
-
-class Listing(Protocol):
-    """The collections of the model that serves."""
-
-    def objects(
-        self, collection: str, vectors: bool = True, properties: Sequence[str] | None = None
-    ) -> AsyncIterator[StoredObject]: ...
-
-    async def count(self, collection: str) -> int: ...
-
-
-class Fetching(Protocol):
-    """Objects by their ids."""
-
-    async def fetch(self, collection: str, ids: Sequence[UUID], vectors: bool = False) -> dict[UUID, StoredObject]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from workers.verify.repair import Pair, Plan
 from workers.verify.signals import naming, pairs, shown_by
 from workers.verify.spool import Spool
 from workers.wire.cloudevents import Wire
-from workers.wire.records import InRecord, OutRecord, Position, ProduceFailed, Producer, Unavailable
+from workers.wire.records import InRecord, OutRecord, Position, Producer, wait_acknowledged
 
 RowRank = tuple[int, bool, bytes]
 """(revision, removed, tie), as of ``creators.rows.PostRow``: what of a post stands is known by it."""
@@ -273,12 +273,8 @@ class Mender:
             return None
 
     def _acknowledged(self) -> None:
-        self.producer.flush(_SECONDS)
         try:
-            for future in self._sent:
-                future.result(_SECONDS)
-        except (ProduceFailed, TimeoutError) as error:
-            raise Unavailable(f"not acknowledged: {error or 'no answer'}") from error
+            wait_acknowledged(self.producer, self._sent, _SECONDS)
         finally:
             self._sent.clear()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -143,6 +143,16 @@ class OutputRefused(ProduceFailed):
 
 class Unavailable(Exception):
     """A server is gone or busy. From a handler it is ``Later`` for the whole batch; at start it ends the process."""
+
+
+def wait_acknowledged(producer: Producer, sent: Iterable[Future[None]], seconds: float) -> None:
+    """Until the broker has acknowledged all of ``sent``, each within ``seconds``. Raises Unavailable if it has not."""
+    producer.flush(seconds)
+    try:
+        for future in sent:
+            future.result(seconds)
+    except (ProduceFailed, TimeoutError) as error:
+        raise Unavailable(f"not acknowledged: {error or 'no answer'}") from error
 
 
 class Listener(Protocol):
